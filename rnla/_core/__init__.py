@@ -1,0 +1,1 @@
+"""What every solver shares: random keys, checks, threads, the driver, statuses, results."""

@@ -1,0 +1,183 @@
+"""One small thread pool for serial kernels that release the GIL.
+
+The work is cut into parts by the caller, never by the thread count, so results are the same bits
+for every number of threads.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from threadpoolctl import threadpool_limits
+
+_lock = threading.Lock()
+_inside = threading.local()
+_pool: ThreadPoolExecutor | None = None
+_limit: int | None = None
+
+
+def _available() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def get_num_threads() -> int:
+    """Return how many threads rnla's kernels may use.
+
+    Returns
+    -------
+    int
+        The number set with `set_num_threads`, else the processors this process may run on.
+
+    Examples
+    --------
+    >>> import rnla
+    >>> rnla.get_num_threads() >= 1
+    True
+    """
+    return _available() if _limit is None else _limit
+
+
+def set_num_threads(n: int | None) -> None:
+    """Set how many threads rnla's kernels may use, process-wide.
+
+    Results do not depend on it: they are equal to the last bit for every number of threads.
+    BLAS and LAPACK keep their own settings; `limit_threads` holds both.
+
+    Parameters
+    ----------
+    n : int or None
+        At least 1; None returns to the number of processors this process may run on.
+
+    Raises
+    ------
+    ValueError
+        If `n` is not a positive integer.
+
+    Examples
+    --------
+    >>> import rnla
+    >>> rnla.set_num_threads(2)
+    >>> rnla.get_num_threads()
+    2
+    >>> rnla.set_num_threads(None)
+    """
+    global _limit, _pool
+    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+        raise ValueError(f"`n` must be a positive integer or None, got {n!r}")
+    with _lock:
+        if n != _limit:
+            _limit = n
+            if _pool is not None:
+                # Running tasks finish on the old pool, the next call makes a new one.
+                _pool.shutdown(wait=False)
+            _pool = None
+
+
+@contextmanager
+def limit_threads(n: int) -> Iterator[None]:
+    """Hold rnla's kernels, BLAS and LAPACK to `n` threads inside a ``with`` block.
+
+    Parameters
+    ----------
+    n : int
+        At least 1.
+
+    Yields
+    ------
+    None
+        Nothing; the previous numbers return at the end of the block.
+
+    Examples
+    --------
+    >>> import rnla
+    >>> with rnla.limit_threads(1):
+    ...     rnla.get_num_threads()
+    1
+    """
+    before = _limit
+    set_num_threads(n)
+    try:
+        with threadpool_limits(n):
+            yield
+    finally:
+        set_num_threads(before)
+
+
+def run_parts(task: Callable[..., None], parts: Iterable[tuple[object, ...]]) -> None:
+    """Call `task(*part)` for every part, on the pool when there is more than one.
+
+    Parameters
+    ----------
+    task : callable
+        Spends its time in kernels that release the GIL; parts must not write to the same memory.
+    parts : iterable of tuple
+        Arguments of each call.
+    """
+    parts = list(parts)
+    if len(parts) < 2 or get_num_threads() == 1 or getattr(_inside, "worker", False):
+        for part in parts:
+            task(*part)
+        return
+    # Submitted under the lock, so that no other thread can shut the pool down in between.
+    with _lock:
+        pool = _get_pool()
+        futures = [pool.submit(task, *part) for part in parts]
+    error = None
+    for future in futures:
+        error = error or future.exception()
+    if error is not None:
+        raise error
+
+
+def even_parts(length: int, count: int) -> list[tuple[int, int]]:
+    """Cut `range(length)` into at most `count` non-empty pieces of nearly equal size.
+
+    Parameters
+    ----------
+    length : int
+        How many items there are.
+    count : int
+        How many pieces at the most.
+
+    Returns
+    -------
+    list of (int, int)
+        Start and stop of each piece.
+    """
+    count = max(1, min(count, length))
+    edges = [length * part // count for part in range(count + 1)]
+    return list(zip(edges[:-1], edges[1:], strict=True))
+
+
+def _get_pool() -> ThreadPoolExecutor:
+    global _pool
+    if _pool is None:
+        _pool = ThreadPoolExecutor(
+            max_workers=get_num_threads(),
+            thread_name_prefix="rnla",
+            initializer=_mark_worker,
+        )
+    return _pool
+
+
+def _mark_worker() -> None:
+    # A kernel called from a worker runs there: waiting for the pool inside it could deadlock.
+    _inside.worker = True
+
+
+def _forget_pool() -> None:
+    # Threads do not survive a fork, and the lock may have been held by one that is gone.
+    global _pool, _lock
+    _pool = None
+    _lock = threading.Lock()
+    _inside.worker = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)

@@ -1,0 +1,102 @@
+"""Apply a stacked sparse sign matrix to dense blocks.
+
+The matrix is given by `packed` (zeta, rows) int32 with entries ``(row << 1) | sign bit``, as
+`philox.fill_sparse_stack` writes them. Every sum runs over the rows of the block in order, so the
+result depends neither on the thread count nor on the layout nor on how rows are chunked.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from rnla._kernels._jit import kernel
+
+# A compile-time width lets LLVM emit straight vector code; 64 doubles are eight cache lines.
+PANEL = 64
+_WIDTH = np.uintp(PANEL)
+# Rows are short pieces far apart, which hardware prefetchers do not follow.
+_AHEAD = 32
+
+
+@intrinsic
+def _prefetch(typing_context, array, index):
+    """Ask for the cache line of `array[index]`; a hint only, never a fault."""
+    signature = types.void(array, index)
+
+    def generate(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        byte_pointer = ir.IntType(8).as_pointer()
+        word = ir.IntType(32)
+        function_type = ir.FunctionType(ir.VoidType(), [byte_pointer, word, word, word])
+        function = cgutils.get_or_insert_function(
+            builder.module, function_type, "llvm.prefetch.p0"
+        )
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), byte_pointer)
+        builder.call(function, [address, word(0), word(3), word(1)])
+        return context.get_dummy_value()
+
+    return signature, generate
+
+
+@kernel
+def scatter_panel(A, n, column, packed, scale, out):
+    """Add `S @ A[:, column : column + PANEL]` to `out`.
+
+    `A` is a C-ordered block flattened to one axis with rows of length `n`; `out` is a flattened
+    (d, PANEL) scratch, 64-byte aligned (a misaligned one doubles the time).
+    """
+    zeta, rows = packed.shape
+    line = max(1, 64 // A.itemsize)
+    for i in range(rows):
+        source = np.uintp(i * n + column)
+        ahead = np.uintp(min(i + _AHEAD, rows - 1) * n + column)
+        for c in range(0, PANEL, line):
+            _prefetch(A, ahead + np.uintp(c))
+        for k in range(zeta):
+            entry = packed[k, i]
+            target = np.uintp(entry >> 1) * _WIDTH
+            sign = scale * (1.0 - 2.0 * (entry & 1))
+            weight = out.dtype.type(sign)
+            for c in range(PANEL):
+                out[target + np.uintp(c)] += weight * A[source + np.uintp(c)]
+
+
+@kernel
+def pack_columns(AT, column, width, start, stop, out):
+    """Copy rows `start:stop` of `width` columns of an F-ordered A (`AT` is A.T) to C order."""
+    for c in range(width):
+        source = AT[column + c]
+        for i in range(start, stop):
+            out[i - start, c] = source[i]
+
+
+@kernel
+def scatter_narrow(A, packed, scale, first, last, out):
+    """Add the part of `S @ A` in stacked blocks `first:last` to `out` (d, n), any width n."""
+    rows, n = A.shape
+    for i in range(rows):
+        for k in range(first, last):
+            entry = packed[k, i]
+            row = np.uintp(entry >> 1)
+            sign = scale * (1.0 - 2.0 * (entry & 1))
+            weight = out.dtype.type(sign)
+            for j in range(n):
+                out[row, j] += weight * A[i, j]
+
+
+@kernel
+def gather_rows(Y, packed, scale, out):
+    """Write `S.T @ Y` for the rows of `packed` to `out` (rows, k)."""
+    zeta, rows = packed.shape
+    width = Y.shape[1]
+    for i in range(rows):
+        for j in range(width):
+            out[i, j] = 0
+        for k in range(zeta):
+            entry = packed[k, i]
+            row = np.uintp(entry >> 1)
+            weight = out.dtype.type(scale * (1.0 - 2.0 * (entry & 1)))
+            for j in range(width):
+                out[i, j] += weight * Y[row, j]

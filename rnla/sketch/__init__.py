@@ -1,0 +1,6 @@
+"""Random sketching operators, each a SciPy ``LinearOperator`` with ``E[S.T @ S] = I``."""
+
+from rnla.sketch._base import SketchingOperator
+from rnla.sketch._sparse_sign import CountSketch, SparseSign
+
+__all__ = ["CountSketch", "SketchingOperator", "SparseSign"]

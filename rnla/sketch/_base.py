@@ -1,0 +1,226 @@
+"""The contract of a sketching operator."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
+from scipy.sparse.linalg import LinearOperator
+
+from rnla._core.checks import as_inexact, check_int, inexact_dtype
+
+# Blocks of a strided or complex F-ordered matrix are copied to C order this many entries at a time.
+_COPY_ENTRIES = 1 << 20
+
+
+class SketchingOperator(LinearOperator):  # type: ignore[misc]
+    """A fixed random `(d, m)` matrix S with ``E[S.T @ S] = I``.
+
+    It is a SciPy ``LinearOperator`` and also applies to sparse matrices. It is real and immutable,
+    and a pure function of its `key` and the global row index: the same key gives the same matrix
+    for every chunking, layout and thread count.
+
+    Parameters
+    ----------
+    d, m : int
+        Shape: `d` sketch rows, `m` columns (the rows of what is sketched).
+    key : ndarray of uint64, shape (2,)
+        Philox key.
+    dtype : dtype
+        Float32 or float64. The product with X has dtype ``numpy.result_type(dtype, X)``.
+    """
+
+    def __init__(self, d: int, m: int, key: NDArray[np.uint64], dtype: Any) -> None:
+        d = check_int(d, "d", 1)
+        m = check_int(m, "m", 1)
+        dtype = np.dtype(dtype)
+        if dtype not in (np.float32, np.float64):
+            raise TypeError(f"`dtype` must be float32 or float64, got {dtype}")
+        key = np.array(key, dtype=np.uint64)
+        if key.shape != (2,) or np.any(key >> np.uint64(32)):
+            raise ValueError("`key` must hold two words below 2**32")
+        key.flags.writeable = False
+        super().__init__(dtype, (d, m))
+        self.key = key
+
+    # -- what a subclass provides ------------------------------------------------------------
+
+    @abstractmethod
+    def _add_dense(self, block: NDArray[Any], start: int, out: NDArray[Any]) -> None:
+        """Add ``S[:, start : start + rows] @ block``; both are C-ordered, real, of one width."""
+
+    @abstractmethod
+    def _add_csr(self, block: Any, start: int, out: NDArray[Any]) -> None:
+        """Add ``S[:, start : start + rows] @ block`` for a CSR block."""
+
+    @abstractmethod
+    def _adjoint_rows(self, Y: NDArray[Any], start: int, out: NDArray[Any]) -> None:
+        """Write rows `start : start + len(out)` of ``S.T @ Y``; real, C-ordered."""
+
+    def _add_fortran(self, block: NDArray[Any], start: int, out: NDArray[Any]) -> None:
+        """Add the product with a real F-ordered block; a subclass may have a faster way."""
+        self._add_copied(block, start, out)
+
+    @property
+    def _copy_rows(self) -> int:
+        """Copied blocks start at multiples of this many rows (the tile of the operator)."""
+        return 1
+
+    # -- products --------------------------------------------------------------------------
+
+    def accumulate(self, block: Any, start: int, out: NDArray[Any]) -> NDArray[Any]:
+        """Add the product with some consecutive rows: ``out += S[:, start:stop] @ block``.
+
+        Summed over the row blocks of a matrix in any chunking this is ``S @ A``, so a matrix can
+        be sketched while it is read.
+
+        Parameters
+        ----------
+        block : array_like or sparse matrix, shape (rows, n)
+            Rows ``start : start + rows`` of the sketched matrix.
+        start : int
+            Global index of the first of them.
+        out : ndarray, shape (d, n)
+            C-ordered; changed in place.
+
+        Returns
+        -------
+        ndarray
+            The array `out`.
+
+        Raises
+        ------
+        ValueError
+            If a shape does not fit, `out` is not C-ordered or cannot hold the result's dtype.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rnla.sketch import SparseSign
+        >>> S = SparseSign.draw(40, 1000, rng=0)
+        >>> A = np.ones((1000, 3))
+        >>> out = np.zeros((40, 3))
+        >>> for start in range(0, 1000, 300):
+        ...     out = S.accumulate(A[start : start + 300], start, out)
+        >>> np.array_equal(out, S @ A)
+        True
+        """
+        d, m = self.shape
+        if not issparse(block):
+            block = as_inexact(block, "block")
+        if block.ndim != 2:
+            raise ValueError(f"`block` must have two axes, got shape {block.shape}")
+        start = check_int(start, "start", 0)
+        if start + block.shape[0] > m:
+            raise ValueError(
+                f"`block` ends at row {start + block.shape[0]}, but the sketch has {m} columns"
+            )
+        needed = self._result_dtype(block.dtype)
+        if not isinstance(out, np.ndarray) or out.shape != (d, block.shape[1]):
+            raise ValueError(f"`out` must be an array of shape {(d, block.shape[1])}")
+        if out.dtype != needed or not out.flags.c_contiguous or not out.flags.writeable:
+            raise ValueError(f"`out` must be C-ordered, writable and of dtype {needed}")
+        self._add(block, start, out)
+        return out
+
+    def _result_dtype(self, dtype: Any) -> np.dtype[Any]:
+        return np.result_type(self.dtype, inexact_dtype(dtype, "X"))
+
+    def _add(self, block: Any, start: int, out: NDArray[Any]) -> None:
+        if block.shape[0] == 0 or block.shape[1] == 0:
+            return
+        if issparse(block):
+            self._add_sparse(block, start, out)
+        elif block.flags.c_contiguous:
+            # S is real: a complex row of length n is a real row of length 2 n.
+            self._add_dense(_real_view(block), start, _real_view(out))
+        elif block.flags.f_contiguous and block.dtype.kind == "f":
+            self._add_fortran(block, start, out)
+        else:
+            self._add_copied(block, start, out)
+
+    def _add_copied(self, block: NDArray[Any], start: int, out: NDArray[Any]) -> None:
+        tile = self._copy_rows
+        rows = max(1, _COPY_ENTRIES // max(1, block.shape[1]) // tile) * tile
+        first = 0
+        while first < block.shape[0]:
+            # Cuts stay on the operator's own tiles, whatever `start` is.
+            last = min(block.shape[0], (start + first) // tile * tile + rows - start)
+            piece = np.ascontiguousarray(block[first:last])
+            self._add_dense(_real_view(piece), start + first, _real_view(out))
+            first = last
+
+    def _add_sparse(self, block: Any, start: int, out: NDArray[Any]) -> None:
+        block = csr_array(block)
+        dtype = inexact_dtype(block.dtype, "X")
+        if block.dtype != dtype:
+            block = block.astype(dtype)
+        if not block.has_canonical_format:
+            block = block.copy()
+            block.sum_duplicates()
+        self._add_csr(block, start, out)
+
+    def _matmat(self, X: Any) -> NDArray[Any]:
+        d, m = self.shape
+        if not issparse(X):
+            X = as_inexact(X, "X")
+        if X.ndim != 2 or X.shape[0] != m:
+            raise ValueError(f"`X` must have shape ({m}, k), got {X.shape}")
+        out = np.zeros((d, X.shape[1]), self._result_dtype(X.dtype))
+        self._add(X, 0, out)
+        return out
+
+    def _rmatmat(self, Y: Any) -> NDArray[Any]:
+        d, m = self.shape
+        Y = as_inexact(Y.toarray() if issparse(Y) else Y, "Y")
+        if Y.ndim != 2 or Y.shape[0] != d:
+            raise ValueError(f"`Y` must have shape ({d}, k), got {Y.shape}")
+        out = np.empty((m, Y.shape[1]), self._result_dtype(Y.dtype))
+        Y = np.ascontiguousarray(Y)
+        if out.size:
+            self._adjoint_rows(_real_view(Y), 0, _real_view(out))
+        return out
+
+    # SciPy passes (m,), before 1.18 also (m, 1), and since 1.18 batches (..., m).
+    def _matvec(self, x: Any) -> NDArray[Any]:
+        return self._apply_vectors(x, self._matmat, self.shape[1], self.shape[0])
+
+    def _rmatvec(self, x: Any) -> NDArray[Any]:
+        return self._apply_vectors(x, self._rmatmat, self.shape[0], self.shape[1])
+
+    @staticmethod
+    def _apply_vectors(x: Any, apply: Any, n_in: int, n_out: int) -> NDArray[Any]:
+        x = np.asarray(x)
+        if x.shape == (n_in, 1):
+            return apply(x)  # type: ignore[no-any-return]
+        if x.ndim == 0 or x.shape[-1] != n_in:
+            raise ValueError(f"expected a vector of length {n_in}, got shape {x.shape}")
+        batch = x.reshape(-1, n_in)
+        return apply(batch.T).T.reshape(*x.shape[:-1], n_out)  # type: ignore[no-any-return]
+
+    # -- forms -------------------------------------------------------------------------------
+
+    def todense(self) -> NDArray[Any]:
+        """Return the operator as a dense array, for small sizes and tests.
+
+        Returns
+        -------
+        ndarray, shape (d, m)
+            All entries of S.
+
+        Examples
+        --------
+        >>> from rnla.sketch import CountSketch
+        >>> CountSketch.draw(2, 5, rng=0).todense().shape
+        (2, 5)
+        """
+        return np.ascontiguousarray(self._rmatmat(np.eye(self.shape[0], dtype=self.dtype)).T)
+
+
+def _real_view(array: NDArray[Any]) -> NDArray[Any]:
+    if array.dtype.kind == "c":
+        return array.view(array.real.dtype)
+    return array
