@@ -41,20 +41,20 @@ def _prefetch(typing_context, array, index):
 
 
 @kernel
-def scatter_panel(A, n, column, packed, scale, out):
-    """Add `S @ A[:, column : column + PANEL]` to `out`.
+def scatter_panel(A, n, column, packed, scale, first, last, out):
+    """Add stacked blocks `first:last` of `S @ A[:, column : column + PANEL]` to `out`.
 
     `A` is a C-ordered block flattened to one axis with rows of length `n`; `out` is a flattened
     (d, PANEL) scratch, 64-byte aligned (a misaligned one doubles the time).
     """
-    zeta, rows = packed.shape
+    rows = packed.shape[1]
     line = max(1, 64 // A.itemsize)
     for i in range(rows):
         source = np.uintp(i * n + column)
         ahead = np.uintp(min(i + _AHEAD, rows - 1) * n + column)
         for c in range(0, PANEL, line):
             _prefetch(A, ahead + np.uintp(c))
-        for k in range(zeta):
+        for k in range(first, last):
             entry = packed[k, i]
             target = np.uintp(entry >> 1) * _WIDTH
             sign = scale * (1.0 - 2.0 * (entry & 1))

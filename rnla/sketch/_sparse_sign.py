@@ -50,10 +50,12 @@ class _SparseStack(SketchingOperator):
         flat = block.reshape(-1)
         rows, n = block.shape
 
-        def add_panel(column: int, scratch: NDArray[Any]) -> None:
+        def add_panel(column: int, low: int, high: int, scratch: NDArray[Any]) -> None:
             for first in range(0, rows, _ROWS):
                 packed = self._packed(start + first, min(_ROWS, rows - first))
-                sparse_sign.scatter_panel(flat[first * n :], n, column, packed, self._scale, scratch)
+                sparse_sign.scatter_panel(
+                    flat[first * n :], n, column, packed, self._scale, low, high, scratch
+                )
 
         self._add_panels(add_panel, out)
 
@@ -65,30 +67,41 @@ class _SparseStack(SketchingOperator):
         transposed = block.T
         width = sparse_sign.PANEL
 
-        def add_panel(column: int, scratch: NDArray[Any]) -> None:
+        def add_panel(column: int, low: int, high: int, scratch: NDArray[Any]) -> None:
             piece = aligned_zeros((_FORTRAN_ROWS, width), block.dtype)
             for first in range(0, rows, _FORTRAN_ROWS):
                 last = min(rows, first + _FORTRAN_ROWS)
                 sparse_sign.pack_columns(transposed, column, width, first, last, piece)
                 packed = self._packed(start + first, last - first)
-                sparse_sign.scatter_panel(piece.reshape(-1), width, 0, packed, self._scale, scratch)
+                sparse_sign.scatter_panel(
+                    piece.reshape(-1), width, 0, packed, self._scale, low, high, scratch
+                )
 
         self._add_panels(add_panel, out)
 
     def _add_panels(self, add_panel: Any, out: NDArray[Any]) -> None:
-        # A thread owns panels of columns and walks all rows: no two write to the same column.
-        d, n = out.shape
+        # A task owns one panel of columns and walks all rows: no two write to the same entry.
+        n = out.shape[1]
         width = sparse_sign.PANEL
 
-        def task(column: int) -> None:
+        def task(column: int, low: int, high: int) -> None:
             # The last panel is moved left to full width; its first columns belong to another.
             shifted = min(column, n - width)
-            scratch = aligned_zeros((d, width), out.dtype)
-            scratch[:, column - shifted :] = out[:, column : shifted + width]
-            add_panel(shifted, scratch.reshape(-1))
-            out[:, column : shifted + width] = scratch[:, column - shifted :]
+            stop = shifted + width
+            top = int(self._offsets[low])
+            bottom = int(self._offsets[high - 1] + self._sizes[high - 1])
+            scratch = aligned_zeros((out.shape[0], width), out.dtype)
+            scratch[top:bottom, column - shifted :] = out[top:bottom, column:stop]
+            add_panel(shifted, low, high, scratch.reshape(-1))
+            out[top:bottom, column:stop] = scratch[top:bottom, column - shifted :]
 
-        run_parts(task, [(column,) for column in range(0, n, width)])
+        columns = range(0, n, width)
+        # Panels left over after every thread has its share are cut by stacked blocks instead.
+        shared = len(columns) - len(columns) % get_num_threads()
+        parts = [(column, 0, self.zeta) for column in columns[:shared]]
+        for column in columns[shared:]:
+            parts += [(column, *blocks) for blocks in even_parts(self.zeta, get_num_threads())]
+        run_parts(task, parts)
 
     def _add_narrow(self, block: NDArray[Any], start: int, out: NDArray[Any]) -> None:
         # Too few columns to share: a thread owns stacked blocks, that is rows of `out`.
