@@ -1,0 +1,71 @@
+"""What solvers return: frozen dataclasses that print without their arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator
+
+from rnla._core.status import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LstsqResult:
+    """Solution of a least-squares problem and the certificate that comes with it.
+
+    Attributes
+    ----------
+    x : ndarray, shape (n,) or (n, k)
+        The solution, in the precision of the input.
+    status : Status
+        Why the solver stopped; ``status.value`` says what to do next.
+    method : str
+        What was really run: "spir", "gram" or "lapack".
+    backward_error : float
+        Size of the smallest change of A, relative to ``||A||_F``, that makes `x` an exact
+        solution, as estimated by Karlson and Walden; the largest over right-hand sides. The
+        estimate uses the sketch, so it is good to a small factor.
+    residual_norm : float or ndarray, shape (k,)
+        ``||b - A x||`` for each right-hand side.
+    rank : int
+        Numerical rank of the column-scaled matrix.
+    condition : float
+        Estimated condition number of the column-scaled matrix.
+    n_iter : int
+        Corrections made after the first answer.
+    n_matvec : int
+        Products with A and its adjoint, one per column.
+    n_passes : int
+        How often A was read.
+    history : ndarray
+        Backward error after the first answer and after each step; inside a round of refinement
+        it is estimated, at its end certified.
+    preconditioner : LinearOperator or None
+        Map P that makes the columns of ``A @ P`` nearly orthonormal, for use in other solvers.
+    """
+
+    x: NDArray[Any] = field(repr=False)
+    status: Status
+    method: str
+    backward_error: float
+    residual_norm: float | NDArray[np.float64]
+    rank: int
+    condition: float
+    n_iter: int
+    n_matvec: int
+    n_passes: int
+    history: NDArray[np.float64] = field(repr=False)
+    preconditioner: LinearOperator | None = field(repr=False)
+
+    @property
+    def success(self) -> bool:
+        """Whether the certificate met the tolerance."""
+        return self.status is Status.CONVERGED
+
+    @property
+    def message(self) -> str:
+        """One sentence: what happened and what to do next."""
+        return f"{self.method}: {self.status.value}"

@@ -1,0 +1,40 @@
+"""Why a solver stopped, and the warnings it may give."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Status(Enum):
+    """Why a solver stopped; the value says what it means and what to do next.
+
+    Examples
+    --------
+    >>> from rnla import Status
+    >>> Status.CONVERGED.value
+    'the certificate met the tolerance'
+    """
+
+    CONVERGED = "the certificate met the tolerance"
+    STAGNATED = (
+        "the certificate stopped falling above the tolerance and the best iterate is returned; "
+        "try a larger `sketch_size` or method='lapack'"
+    )
+    MAX_ITERATIONS = "the iteration limit was reached; raise `maxiter` or loosen `rtol`"
+    STOPPED_BY_CALLBACK = "the callback raised StopIteration; the best iterate is returned"
+    FELL_BACK = (
+        "the randomized method missed the tolerance, so LAPACK solved the problem; "
+        "see `backward_error` for what it reached"
+    )
+
+
+class RnlaWarning(UserWarning):
+    """Base class of the warnings rnla gives: there is an answer, but read the message."""
+
+
+class ConvergenceWarning(RnlaWarning):
+    """The certificate of the returned answer is above the tolerance."""
+
+
+class EfficiencyWarning(RnlaWarning):
+    """The input forces a slow or memory-hungry path that another form of it would avoid."""

@@ -1,0 +1,193 @@
+"""One reading of A for two products: ``g += A^H y`` with ``y = A x`` or ``y = b - A x``.
+
+Vectors are double precision whatever A is stored in. `residual` chooses the second form; without
+it `b` may be empty. Each function returns ``sum(abs(y)**2)``.
+"""
+
+import numpy as np
+
+from rnla._kernels._jit import reduction_kernel
+
+# Four rows of this length no longer fit in L1 beside x and g: then the rows are read together.
+_LONG_ROW = 1800
+
+
+@reduction_kernel
+def sweep_rows(A, x, b, residual, g):
+    """Sweep a real C-ordered block `A` (rows, n)."""
+    m, n = A.shape
+    squares = 0.0
+    for q in range(m // 4):
+        i = 4 * q
+        s0 = 0.0
+        s1 = 0.0
+        s2 = 0.0
+        s3 = 0.0
+        if n < _LONG_ROW:
+            # Row after row: one sequential stream, which is what the prefetcher follows.
+            for j in range(n):
+                s0 += A[i, j] * x[j]
+            for j in range(n):
+                s1 += A[i + 1, j] * x[j]
+            for j in range(n):
+                s2 += A[i + 2, j] * x[j]
+            for j in range(n):
+                s3 += A[i + 3, j] * x[j]
+        else:
+            for j in range(n):
+                t = x[j]
+                s0 += A[i, j] * t
+                s1 += A[i + 1, j] * t
+                s2 += A[i + 2, j] * t
+                s3 += A[i + 3, j] * t
+        if residual:
+            s0 = b[i] - s0
+            s1 = b[i + 1] - s1
+            s2 = b[i + 2] - s2
+            s3 = b[i + 3] - s3
+        squares += s0 * s0 + s1 * s1 + s2 * s2 + s3 * s3
+        for j in range(n):
+            g[j] += s0 * A[i, j] + s1 * A[i + 1, j] + s2 * A[i + 2, j] + s3 * A[i + 3, j]
+    for i in range(4 * (m // 4), m):
+        s0 = 0.0
+        for j in range(n):
+            s0 += A[i, j] * x[j]
+        if residual:
+            s0 = b[i] - s0
+        squares += s0 * s0
+        for j in range(n):
+            g[j] += s0 * A[i, j]
+    return squares
+
+
+@reduction_kernel
+def sweep_rows_pair(A, X, B, residual, G):
+    """Sweep a real C-ordered block with two vectors at once: `X`, `G` (2, n), `B` (rows, 2).
+
+    A complex block is its real view with twice the columns, and a complex vector a pair.
+    """
+    m, n = A.shape
+    squares = 0.0
+    for q in range(m // 2):
+        i = 2 * q
+        s0 = 0.0
+        s1 = 0.0
+        t0 = 0.0
+        t1 = 0.0
+        for j in range(n):
+            a = A[i, j]
+            s0 += a * X[0, j]
+            t0 += a * X[1, j]
+        for j in range(n):
+            a = A[i + 1, j]
+            s1 += a * X[0, j]
+            t1 += a * X[1, j]
+        if residual:
+            s0 = B[i, 0] - s0
+            t0 = B[i, 1] - t0
+            s1 = B[i + 1, 0] - s1
+            t1 = B[i + 1, 1] - t1
+        squares += s0 * s0 + t0 * t0 + s1 * s1 + t1 * t1
+        for j in range(n):
+            a = A[i, j]
+            c = A[i + 1, j]
+            G[0, j] += s0 * a + s1 * c
+            G[1, j] += t0 * a + t1 * c
+    for i in range(2 * (m // 2), m):
+        s0 = 0.0
+        t0 = 0.0
+        for j in range(n):
+            a = A[i, j]
+            s0 += a * X[0, j]
+            t0 += a * X[1, j]
+        if residual:
+            s0 = B[i, 0] - s0
+            t0 = B[i, 1] - t0
+        squares += s0 * s0 + t0 * t0
+        for j in range(n):
+            a = A[i, j]
+            G[0, j] += s0 * a
+            G[1, j] += t0 * a
+    return squares
+
+
+@reduction_kernel
+def sweep_columns(AT, start, stop, x, b, residual, y, g):
+    """Sweep rows `start:stop` of an F-ordered A, given as `AT` = A.T; `y` is scratch."""
+    n = AT.shape[0]
+    rows = y.shape[0]
+    squares = 0.0
+    for first in range(start, stop, rows):
+        count = min(rows, stop - first)
+        for i in range(count):
+            y[i] = 0
+        for j in range(n):
+            # A slice starts at zero, which is what lets the loop vectorise.
+            column = AT[j, first : first + count]
+            t = x[j]
+            for i in range(count):
+                y[i] += column[i] * t
+        for i in range(count):
+            if residual:
+                y[i] = b[first + i] - y[i]
+            squares += y[i].real * y[i].real + y[i].imag * y[i].imag
+        for j in range(n):
+            column = AT[j, first : first + count]
+            s = y[0] * 0
+            for i in range(count):
+                s += np.conj(column[i]) * y[i]
+            g[j] += s
+    return squares
+
+
+@reduction_kernel
+def sweep_csr(indptr, indices, data, x, b, residual, g):
+    """Sweep a CSR block, real or complex, whose `indptr` points into `indices` and `data`."""
+    squares = 0.0
+    for i in range(indptr.shape[0] - 1):
+        start, stop = indptr[i], indptr[i + 1]
+        s = g[0] * 0
+        for k in range(start, stop):
+            s += data[k] * x[np.uintp(indices[k])]
+        if residual:
+            s = b[i] - s
+        squares += s.real * s.real + s.imag * s.imag
+        for k in range(start, stop):
+            g[np.uintp(indices[k])] += np.conj(data[k]) * s
+    return squares
+
+
+@reduction_kernel
+def solve_upper(R, x):
+    """Overwrite `x` by the solution of ``R z = x`` with the upper triangle of C-ordered `R`."""
+    n = x.shape[0]
+    for i in range(n - 1, -1, -1):
+        s = x[i]
+        row = R[i, i + 1 :]
+        tail = x[i + 1 :]
+        for j in range(row.shape[0]):
+            s -= row[j] * tail[j]
+        x[i] = s / R[i, i]
+
+
+@reduction_kernel
+def solve_lower(L, x):
+    """Overwrite `x` by the solution of ``L z = x`` with the lower triangle of C-ordered `L`."""
+    n = x.shape[0]
+    for i in range(n):
+        s = x[i]
+        row = L[i, :i]
+        for j in range(i):
+            s -= row[j] * x[j]
+        x[i] = s / L[i, i]
+
+
+@reduction_kernel
+def multiply_rows(M, x, out):
+    """Write `M @ x` for a small C-ordered matrix, real or complex."""
+    rows, n = M.shape
+    for i in range(rows):
+        s = out[i] * 0
+        for j in range(n):
+            s += M[i, j] * x[j]
+        out[i] = s

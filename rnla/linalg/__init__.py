@@ -1,0 +1,1 @@
+"""Deterministic and randomized building blocks of the solvers."""
