@@ -25,9 +25,10 @@ class LstsqResult:
     method : str
         What was really run: "spir", "gram" or "lapack".
     backward_error : float
-        Size of the smallest change of A, relative to ``||A||_F``, that makes `x` an exact
-        solution, as estimated by Karlson and Walden; the largest over right-hand sides. The
-        estimate uses the sketch, so it is good to a small factor.
+        Size of the smallest change of A that makes `x` an exact solution, as estimated by Karlson
+        and Walden: for A with its columns scaled to equal norm, relative to the Frobenius norm of
+        that matrix; the largest over right-hand sides. The estimate uses the sketch, so it is
+        good to a small factor, or is an upper bound where that is cheaper.
     residual_norm : float or ndarray, shape (k,)
         ``||b - A x||`` for each right-hand side.
     rank : int
@@ -44,7 +45,8 @@ class LstsqResult:
         Backward error after the first answer and after each step; inside a round of refinement
         it is estimated, at its end certified.
     preconditioner : LinearOperator or None
-        Map P that makes the columns of ``A @ P`` nearly orthonormal, for use in other solvers.
+        Map P that makes the columns of ``A @ P`` nearly orthonormal, for use in other solvers;
+        None where "lapack" solved a tiny problem or one with m < n.
     """
 
     x: NDArray[Any] = field(repr=False)

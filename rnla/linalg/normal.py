@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
+from threadpoolctl import threadpool_limits
 
 from rnla._core.checks import as_inexact, check_finite_array, inexact_dtype
 from rnla._core.threads import even_parts, run_parts
@@ -21,6 +22,9 @@ _CHUNK_ENTRIES = 1 << 15
 _BLOCK_ENTRIES = 1 << 20
 _FORTRAN_SCRATCH = 256
 _PROBE_COLUMNS = 64
+_WIDE_GRAM = 600
+_GRAM_PARTS = 16
+_GRAM_ENTRIES = 1 << 17
 
 
 class NormalOperator(ABC):
@@ -194,22 +198,39 @@ class DenseNormal(NormalOperator):
 
     def gram(self, B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         self.n_passes += 1
-        if self.A.dtype == np.float64:
-            return self.A.T @ self.A, self.A.T @ B
-        n = self.shape[1]
-        G = np.zeros((n, n), self.dtype)
-        C = np.zeros((n, B.shape[1]), self.dtype)
-        for block, rows in self._blocks():
-            adjoint = block.conj().T
-            G += adjoint @ block
-            C += adjoint @ B[rows]
-        return G, C
+        m, n = self.shape
+        if n >= _WIDE_GRAM:
+            G, C = np.zeros((n, n), self.dtype), np.zeros((n, B.shape[1]), self.dtype)
+            for block, rows in self._blocks():
+                _add_gram(block, B[rows], G, C)
+            return G, C
+        # BLAS shares a narrow product badly between its threads: one part per thread instead.
+        parts = even_parts(m, _GRAM_PARTS)
+        G = np.zeros((len(parts), n, n), self.dtype)
+        C = np.zeros((len(parts), n, B.shape[1]), self.dtype)
+        step = max(1, _GRAM_ENTRIES // n)
+
+        def task(part: int, start: int, stop: int) -> None:
+            for first in range(start, stop, step):
+                rows = slice(first, min(stop, first + step))
+                block = self.A[rows].astype(self.dtype, copy=False)
+                _add_gram(block, B[rows], G[part], C[part])
+
+        with threadpool_limits(1, user_api="blas"):
+            run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
+        return G.sum(axis=0), C.sum(axis=0)
 
     def todense(self) -> NDArray[Any]:
         return self.A
 
     def check_finite(self) -> None:
         check_finite_array(self.A, "A")
+
+
+def _add_gram(block: NDArray[Any], B: NDArray[Any], G: NDArray[Any], C: NDArray[Any]) -> None:
+    adjoint = block.conj().T
+    G += adjoint @ block
+    C += adjoint @ B
 
 
 class SparseNormal(NormalOperator):

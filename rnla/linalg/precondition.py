@@ -29,9 +29,11 @@ class Preconditioner(LinearOperator):  # type: ignore[misc]
     shape : tuple of int
         ``(n, rank)``.
     R : ndarray, shape (n, n)
-        Triangular factor of the unscaled sketch, ``R D^-1``.
+        Triangular factor of the column-scaled sketch.
+    scale : ndarray, shape (n,)
+        The diagonal of D.
     condition : float
-        Estimated condition number of the column-scaled matrix.
+        Estimated condition number of R.
 
     Attributes
     ----------
@@ -39,9 +41,16 @@ class Preconditioner(LinearOperator):  # type: ignore[misc]
         Numerical rank of the column-scaled sketch.
     """
 
-    def __init__(self, shape: tuple[int, int], R: NDArray[Any], condition: float) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        R: NDArray[Any],
+        scale: NDArray[np.float64],
+        condition: float,
+    ) -> None:
         super().__init__(R.dtype, shape)
         self.R = R
+        self.scale = scale[:, None]
         self.condition = condition
         self.rank = shape[1]
 
@@ -57,7 +66,7 @@ class Preconditioner(LinearOperator):  # type: ignore[misc]
 
     @abstractmethod
     def lift(self) -> NDArray[Any]:
-        """Return the matrix M with ``A^H r = M P^H A^H r`` for r in the range of the sketch."""
+        """Return the matrix M with ``D A^H r = M P^H A^H r``, up to what P cannot see."""
 
 
 class TriangularPreconditioner(Preconditioner):
@@ -77,8 +86,7 @@ class TriangularPreconditioner(Preconditioner):
     """
 
     def __init__(self, R: NDArray[Any], scale: NDArray[np.float64], condition: float) -> None:
-        super().__init__(R.shape, R / scale, condition)
-        self.scale = scale[:, None]
+        super().__init__(R.shape, R, scale, condition)
         self._upper = np.ascontiguousarray(R)
         self._lower = np.ascontiguousarray(R.conj().T)
 
@@ -115,7 +123,7 @@ class TruncatedPreconditioner(Preconditioner):
         U, sigma, VH = svd(R, lapack_driver="gesdd", check_finite=False)
         rank = int(np.count_nonzero(sigma > rcond * sigma[0])) if sigma[0] > 0 else 0
         condition = float(sigma[0] / sigma[-1]) if sigma[-1] > 0 else np.inf
-        super().__init__((len(R), rank), R / scale, condition)
+        super().__init__((len(R), rank), R, scale, condition)
         V = scale[:, None] * VH.conj().T
         basis = V[:, :rank]
         if rank < len(sigma):
@@ -265,7 +273,7 @@ def preconditioner_from_factor(
     return TruncatedPreconditioner(R, scale, rcond)
 
 
-def estimate_norm(M: NDArray[Any], steps: int = 12) -> float:
+def estimate_norm(M: NDArray[Any], steps: int = 6) -> float:
     """Estimate the spectral norm by power iteration from a fixed start (a lower bound).
 
     Parameters

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
-from rnla.linalg.precondition import Preconditioner, inverse_upper, upper_factor
+from rnla.linalg.precondition import Preconditioner, small_product, upper_factor
 
 # Factors for neighbouring shifts are shared: four per octave overstate the error by at most 19 %.
 _PER_OCTAVE = 4
@@ -19,13 +20,14 @@ class KarlsonWalden:
 
     For perturbations of A alone, ``||(A^H A + nu^2 I)^(-1/2) A^H r|| / ||x||`` with
     ``nu = ||r|| / ||x||`` lies within a factor sqrt(2) of the smallest change of A that makes x
-    an exact solution. ``A^H A`` is replaced by ``R^H R`` from the sketch, and the inverse root by
-    the Householder factor of ``[R; nu I]``, never by a squared matrix.
+    an exact solution. Here it is taken for the column-scaled matrix ``A D`` and ``D^-1 x``, so
+    that small columns are judged by their own size; ``(A D)^H A D`` is replaced by ``R^H R`` from
+    the sketch, and the inverse root by the Householder factor T of ``[R; nu I]``.
 
     Parameters
     ----------
     preconditioner : Preconditioner
-        Holds R and P.
+        Holds R and D.
 
     References
     ----------
@@ -40,27 +42,32 @@ class KarlsonWalden:
         self.norm = float(np.linalg.norm(preconditioner.R))
         self._factors: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
 
+    def size(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the column norms of ``D^-1 X``."""
+        return np.asarray(np.linalg.norm(X / self.P.scale, axis=0))
+
     def certify(
         self,
         G: NDArray[Any],
         r_norm: NDArray[np.float64],
-        x_norm: NDArray[np.float64],
+        x_size: NDArray[np.float64],
         enough: float,
     ) -> NDArray[np.float64]:
         """Return the relative backward error per column from the gradient ``A^H (b - A x)``.
 
         Two upper bounds cost no factorization; where one is below `enough` it is returned.
         """
+        G = self.P.scale * G
         G_norm = np.linalg.norm(G, axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             errors = np.where(G_norm > 0, G_norm / r_norm, 0.0)
             if self.P.rank == len(G):
-                exact_norm = np.linalg.norm(self.P.rmatmat(G), axis=0)
-                errors = np.fmin(errors, exact_norm / x_norm)
+                rho_norm = np.linalg.norm(self.P.rmatmat(G / self.P.scale), axis=0)
+                errors = np.fmin(errors, rho_norm / x_size)
         errors /= self.norm if self.norm > 0 else 1.0
-        for k in np.flatnonzero(~(errors <= enough) & (x_norm > 0) & (r_norm > 0)):
-            root, _ = self._factor(r_norm[k] / x_norm[k])
-            value = float(np.linalg.norm(root @ G[:, k])) / (x_norm[k] * self.norm)
+        for k in np.flatnonzero(~(errors <= enough) & (x_size > 0) & (r_norm > 0)):
+            T, _ = self._factor(r_norm[k] / x_size[k])
+            value = _inverse_root_norm(T, G[:, k]) / (x_size[k] * self.norm)
             errors[k] = np.fmin(errors[k], value)
         return errors
 
@@ -68,28 +75,28 @@ class KarlsonWalden:
         self,
         rho: NDArray[Any],
         r_norm: NDArray[np.float64],
-        x_norm: NDArray[np.float64],
+        x_size: NDArray[np.float64],
         enough: float,
     ) -> NDArray[np.float64]:
         """Return the same from ``rho = P^H A^H r``, which conjugate gradients keeps up to date."""
         rho_norm = np.linalg.norm(rho, axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            errors = np.where(rho_norm > 0, rho_norm / (x_norm * self.norm), 0.0)
-        for k in np.flatnonzero(~(errors <= enough) & (x_norm > 0) & (r_norm > 0)):
-            _, weight = self._factor(r_norm[k] / x_norm[k])
-            errors[k] = float(np.linalg.norm(weight @ rho[:, k])) / (x_norm[k] * self.norm)
+            errors = np.where(rho_norm > 0, rho_norm / (x_size * self.norm), 0.0)
+        for k in np.flatnonzero(~(errors <= enough) & (x_size > 0) & (r_norm > 0)):
+            _, weight = self._factor(r_norm[k] / x_size[k])
+            weighted = small_product(weight, rho[:, k : k + 1])
+            errors[k] = float(np.linalg.norm(weighted)) / (x_size[k] * self.norm)
         return errors
 
     def _factor(self, nu: float) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return ``T^-H`` and its product with the lift of rho, for ``T^H T = R^H R + nu^2 I``."""
+        """Return T with ``T^H T = R^H R + nu^2 I`` and the map from rho to ``T^-H D A^H r``."""
         step = int(np.floor(_PER_OCTAVE * np.log2(nu)))
         if step not in self._factors:
-            R = self.P.R
-            inverse = _shifted_inverse(R, 2.0 ** (step / _PER_OCTAVE))
-            root = np.ascontiguousarray(inverse.conj().T)
+            T = _shifted_factor(self.P.R, 2.0 ** (step / _PER_OCTAVE))
+            weight = solve_triangular(T, self.P.lift(), trans="C", check_finite=False)
             if len(self._factors) >= _KEPT:
                 self._factors.pop(next(iter(self._factors)))
-            self._factors[step] = (root, root @ self.P.lift())
+            self._factors[step] = (T, np.ascontiguousarray(weight))
         return self._factors[step]
 
 
@@ -125,19 +132,22 @@ def karlson_walden(
         factor = 1 / x_norm
     else:
         factor = theta / np.sqrt(1 + theta**2 * x_norm**2)
-    inverse = _shifted_inverse(R, factor * r_norm)
-    return float(factor * np.linalg.norm(inverse.conj().T @ g))
+    return factor * _inverse_root_norm(_shifted_factor(R, factor * r_norm), g)
 
 
-def _shifted_inverse(R: NDArray[Any], shift: float) -> NDArray[Any]:
-    """Return ``T^-1`` for ``T^H T = R^H R + shift^2 I``, by QR of ``[R; shift I]``."""
+def _inverse_root_norm(T: NDArray[Any], g: NDArray[Any]) -> float:
+    # Substitution: an explicit inverse would cancel where T is nearly singular.
+    return float(np.linalg.norm(solve_triangular(T, g, trans="C", check_finite=False)))
+
+
+def _shifted_factor(R: NDArray[Any], shift: float) -> NDArray[Any]:
+    """Return T with ``T^H T = R^H R + shift^2 I``, by QR of ``[R; shift I]``."""
     n = len(R)
     W = np.zeros((2 * n, n), R.dtype, order="F")
     W[:n] = R
+    # A shift that underflows would leave T singular.
     W[np.arange(n, 2 * n), np.arange(n)] = max(shift, np.finfo(np.float64).tiny ** 0.5)
-    inverse = inverse_upper(upper_factor(W))
-    assert inverse is not None  # the shift keeps the diagonal away from zero
-    return inverse
+    return upper_factor(W)
 
 
 def exact_backward_error(

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar, TypeAlias
 
 from rnla._core.checks import check_int, check_positive_float
-from rnla.sketch import SKETCHES, SketchingOperator
+from rnla.sketch import SketchingOperator
+from rnla.sketch._families import SKETCHES
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,8 @@ from rnla.linalg.precondition import (
 from rnla.lstsq import _iterations
 from rnla.lstsq._choose import check_sketch_size, default_sketch_size
 from rnla.lstsq._methods import SPIR, Gram
-from rnla.sketch import SKETCHES, SketchingOperator
+from rnla.sketch import SketchingOperator
+from rnla.sketch._families import SKETCHES
 
 _DENSE_BYTES = 4 << 30
 

@@ -7,44 +7,41 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, issparse
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse import coo_array, csr_array, issparse
 
-from rnla._core.checks import as_inexact, check_int, inexact_dtype
+from rnla._core.checks import as_inexact, check_finite_array, check_int, inexact_dtype
+from rnla.sketch._operator import RealOperator, apply_to_stack
 
 # Blocks of a strided or complex F-ordered matrix are copied to C order this many entries at a time.
 _COPY_ENTRIES = 1 << 20
 
 
-class SketchingOperator(LinearOperator):  # type: ignore[misc]
+class SketchingOperator(RealOperator):
     """A fixed random `(d, m)` matrix S with ``E[S.T @ S] = I``.
 
     It is a SciPy ``LinearOperator`` and also applies to sparse matrices. It is real and immutable,
-    and a pure function of its `key` and the global row index: the same key gives the same matrix
-    for every chunking, layout and thread count.
+    and its entries are a pure function of its `key` and the global row index: the same key gives
+    the same matrix for every chunking, layout and thread count.
 
     Parameters
     ----------
     d, m : int
         Shape: `d` sketch rows, `m` columns (the rows of what is sketched).
-    key : ndarray of uint64, shape (2,)
-        Philox key.
+    key : ndarray of uint64, shape (2,), or None
+        Philox key; None if the operator does not draw its entries from one.
     dtype : dtype
         Float32 or float64. The product with X has dtype ``numpy.result_type(dtype, X)``.
     """
 
-    def __init__(self, d: int, m: int, key: NDArray[np.uint64], dtype: Any) -> None:
+    def __init__(self, d: int, m: int, key: NDArray[np.uint64] | None, dtype: Any) -> None:
         d = check_int(d, "d", 1)
         m = check_int(m, "m", 1)
         dtype = np.dtype(dtype)
         if dtype not in (np.float32, np.float64):
             raise TypeError(f"`dtype` must be float32 or float64, got {dtype}")
-        key = np.array(key, dtype=np.uint64)
-        if key.shape != (2,) or np.any(key >> np.uint64(32)):
-            raise ValueError("`key` must hold two words below 2**32")
-        key.flags.writeable = False
         super().__init__(dtype, (d, m))
-        self.key = key
+        if key is not None:
+            self.key = _checked_key(key)
 
     # -- what a subclass provides ------------------------------------------------------------
 
@@ -68,6 +65,9 @@ class SketchingOperator(LinearOperator):  # type: ignore[misc]
     def _copy_rows(self) -> int:
         """Copied blocks start at multiples of this many rows (the tile of the operator)."""
         return 1
+
+    # False where some rows do not enter the product, so that NaN in them is not an error.
+    _reads_all_rows = True
 
     # -- products --------------------------------------------------------------------------
 
@@ -94,7 +94,8 @@ class SketchingOperator(LinearOperator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            If a shape does not fit, `out` is not C-ordered or cannot hold the result's dtype.
+            If a shape does not fit, `out` is not C-ordered or cannot hold the result's dtype, or if
+            the block holds NaN or infinity (`out` is then of no use).
 
         Examples
         --------
@@ -124,6 +125,11 @@ class SketchingOperator(LinearOperator):  # type: ignore[misc]
         if out.dtype != needed or not out.flags.c_contiguous or not out.flags.writeable:
             raise ValueError(f"`out` must be C-ordered, writable and of dtype {needed}")
         self._add(block, start, out)
+        # Every entry of the block went into some entry of `out`: the smaller one tells.
+        if self._reads_all_rows and block.shape[0] <= d:
+            check_finite(block, "block")
+        else:
+            check_result(out, block, "block")
         return out
 
     def _result_dtype(self, dtype: Any) -> np.dtype[Any]:
@@ -167,17 +173,23 @@ class SketchingOperator(LinearOperator):  # type: ignore[misc]
         d, m = self.shape
         if not issparse(X):
             X = as_inexact(X, "X")
+        if X.ndim > 2:
+            return apply_to_stack(self._matmat, X)
         if X.ndim != 2 or X.shape[0] != m:
             raise ValueError(f"`X` must have shape ({m}, k), got {X.shape}")
         out = np.zeros((d, X.shape[1]), self._result_dtype(X.dtype))
         self._add(X, 0, out)
+        check_result(out, X, "X")
         return out
 
     def _rmatmat(self, Y: Any) -> NDArray[Any]:
         d, m = self.shape
         Y = as_inexact(Y.toarray() if issparse(Y) else Y, "Y")
+        if Y.ndim > 2:
+            return apply_to_stack(self._rmatmat, Y)
         if Y.ndim != 2 or Y.shape[0] != d:
             raise ValueError(f"`Y` must have shape ({d}, k), got {Y.shape}")
+        check_finite_array(Y, "Y")
         out = np.empty((m, Y.shape[1]), self._result_dtype(Y.dtype))
         Y = np.ascontiguousarray(Y)
         if out.size:
@@ -218,6 +230,33 @@ class SketchingOperator(LinearOperator):  # type: ignore[misc]
         (2, 5)
         """
         return np.ascontiguousarray(self._rmatmat(np.eye(self.shape[0], dtype=self.dtype)).T)
+
+
+def check_finite(X: Any, name: str) -> None:
+    """Raise if a dense or sparse matrix holds NaN or infinity."""
+    check_finite_array(coo_array(X).data if issparse(X) else X, name)
+
+
+def check_result(out: NDArray[Any], X: Any, name: str) -> None:
+    """Raise if `X` holds NaN or infinity, which show in the product `out`; overflow is no error."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        total = out.sum()
+    if not np.isfinite(total):
+        check_finite(X, name)
+
+
+def _checked_key(key: Any) -> NDArray[np.uint64]:
+    words = np.array(key)
+    if (
+        words.shape != (2,)
+        or words.dtype.kind not in "iu"
+        or words.min() < 0
+        or words.max() > 0xFFFFFFFF
+    ):
+        raise ValueError(f"`key` must hold two integers in 0..2**32-1, got {key!r}")
+    words = words.astype(np.uint64)
+    words.flags.writeable = False
+    return words
 
 
 def _real_view(array: NDArray[Any]) -> NDArray[Any]:

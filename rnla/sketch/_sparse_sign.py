@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
 from rnla._core.checks import check_int
+from rnla._core.memory import aligned_zeros
 from rnla._core.rng import RNGLike, draw_key
 from rnla._core.threads import even_parts, get_num_threads, run_parts
 from rnla._kernels import sparse_sign, sparse_sign_csr
@@ -21,7 +22,8 @@ _ROWS = 4096
 _FORTRAN_ROWS = 512
 _GATHER_ROWS = 1024
 _INLINE_ENTRIES = 1 << 15
-_LINE = 64
+# A row and a sign are packed into one int32.
+_MOST_ROWS = (1 << 30) - 1
 
 
 class _SparseStack(SketchingOperator):
@@ -29,6 +31,7 @@ class _SparseStack(SketchingOperator):
 
     def __init__(self, d: int, m: int, key: NDArray[np.uint64], zeta: int, dtype: Any) -> None:
         super().__init__(d, m, key, dtype)
+        check_int(d, "d", 1, _MOST_ROWS)
         self.zeta = check_int(zeta, "zeta", 1, min(8, self.shape[0]))
         # When zeta does not divide d, the first blocks are one row higher.
         block = np.arange(self.zeta, dtype=np.uint64)
@@ -340,12 +343,3 @@ class CountSketch(_SparseStack):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CountSketch, (*self.shape, np.array(self.key), self.dtype)
-
-
-def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    """Return zeros that start on a cache line (numpy's own start 16 bytes after one)."""
-    dtype = np.dtype(dtype)
-    size = int(np.prod(shape)) * dtype.itemsize
-    raw = np.zeros(size + _LINE, np.uint8)
-    offset = -raw.ctypes.data % _LINE
-    return raw[offset : offset + size].view(dtype).reshape(shape)
