@@ -6,6 +6,7 @@ import platform
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def bandwidth(A: np.ndarray, repeat: int = 5, threads: int | None = None) -> lis
     flat = A.ravel(order="K")
     threads = threads or rnla.get_num_threads()
     edges = np.linspace(0, flat.size, _SLICES_PER_THREAD * threads + 1).astype(int)
-    parts = [flat[start:stop] for start, stop in zip(edges[:-1], edges[1:], strict=True)]
+    parts = [flat[start:stop] for start, stop in pairwise(edges)]
     _sum(flat[:1])
     seconds = []
     with ThreadPoolExecutor(threads) as pool:

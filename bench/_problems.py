@@ -55,22 +55,27 @@ class Problem:
         """
         X = X.astype(_WIDE)
         G, r_norms = gradient(self.A, self.b, X)
-        _, sigma, VH = np.linalg.svd(self.R)
-        norm = np.linalg.norm(sigma)
-        backward = np.zeros(X.shape[1])
-        for k, r_norm in enumerate(r_norms):
-            x_norm = float(np.linalg.norm(X[:, k].astype(float)))
-            if r_norm == 0:
-                continue
-            # Where x = 0 the weight of b is all that is left: the limit is ||g|| / ||r||.
-            nu = r_norm / x_norm if x_norm else np.inf
-            # Scaled by nu, which may be infinite.
-            weight = 1 / np.sqrt((sigma / nu) ** 2 + 1)
-            backward[k] = np.linalg.norm(weight * (VH @ G[:, k])) / r_norm / norm
+        x_norms = np.linalg.norm(X.astype(float), axis=0)
+        backward = [
+            self._karlson_walden(*column) for column in zip(G.T, r_norms, x_norms, strict=True)
+        ]
+        backward = np.array(backward) / np.linalg.norm(self.R)
         if self.x is None:
             return backward, np.full(X.shape[1], np.nan)
         errors = np.linalg.norm((X - self.x[:, None]).astype(float), axis=0)
         return backward, errors / np.linalg.norm(self.x.astype(float))
+
+    def _karlson_walden(self, g: np.ndarray, r_norm: float, x_norm: float) -> float:
+        if r_norm == 0 or x_norm == 0:
+            return float(np.linalg.norm(g.astype(float)) / r_norm) if r_norm else 0.0
+        n = len(g)
+        T = np.linalg.qr(np.vstack([self.R, r_norm / x_norm * np.eye(n)]), mode="r")
+        y = g.copy()
+        # Substitution in extended precision: rounding g would be the largest error of all.
+        for k in range(n):
+            y[k] /= T[k, k]
+            y[k + 1 :] -= y[k] * T[k, k + 1 :]
+        return float(np.linalg.norm(y.astype(float)) / x_norm)
 
 
 def randsvd(
@@ -116,9 +121,7 @@ def randsvd(
     return Problem(A, b, R, x if converged else None)
 
 
-def refine(
-    A: np.ndarray, b: np.ndarray, R: np.ndarray, x: np.ndarray
-) -> tuple[np.ndarray, bool]:
+def refine(A: np.ndarray, b: np.ndarray, R: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, bool]:
     """Refine `x` with gradients in extended precision; return it and whether it converged."""
     x = x.astype(_WIDE)
     last = np.inf

@@ -89,7 +89,9 @@ def _aligned(header: list[str], cells: list[list[str]]) -> str:
     widths = [max(len(line[k]) for line in lines) for k in range(len(header))]
     rule = ["-" * width for width in widths]
     return "\n".join(
-        "  ".join(_pad(text, width, k) for k, (text, width) in enumerate(zip(line, widths, strict=True)))
+        "  ".join(
+            _pad(text, width, k) for k, (text, width) in enumerate(zip(line, widths, strict=True))
+        )
         for line in [header, rule, *cells]
     )
 

@@ -103,7 +103,10 @@ def as_inexact(array: Any, name: str) -> NDArray[Any]:
     TypeError
         If the dtype is neither numeric nor one of those (object, str, long double).
     """
-    result = np.asarray(array)
+    try:
+        result = np.asarray(array)
+    except ValueError as error:
+        raise ValueError(f"`{name}` must be an array: {error}") from None
     if result.dtype.isnative and result.dtype.type in _INEXACT:
         return result
     return result.astype(inexact_dtype(result.dtype, name))
@@ -134,7 +137,7 @@ def inexact_dtype(dtype: Any, name: str) -> np.dtype[Any]:
         return np.dtype(np.float64)
     if dtype == np.float16:
         return np.dtype(np.float32)
-    native = dtype.newbyteorder("=")
+    native: np.dtype[Any] = dtype.newbyteorder("=")
     if native.type in _INEXACT:
         return native
     raise TypeError(f"`{name}` must hold numbers of type {KINDS}, got dtype {dtype}")

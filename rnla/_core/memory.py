@@ -32,4 +32,5 @@ def aligned_zeros(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     size = math.prod(shape) * dtype.itemsize
     raw = np.zeros(size + _LINE, np.uint8)
     offset = -raw.ctypes.data % _LINE
-    return raw[offset : offset + size].view(dtype).reshape(shape)
+    array: NDArray[Any] = raw[offset : offset + size].view(dtype).reshape(shape)
+    return array

@@ -38,7 +38,8 @@ def as_generator(rng: RNGLike) -> np.random.Generator:
     TypeError
         If `rng` is a legacy ``RandomState`` or not a seed at all.
     """
-    if isinstance(rng, np.random.RandomState) or rng is np.random:
+    given: object = rng
+    if isinstance(given, np.random.RandomState) or given is np.random:
         raise TypeError(
             "`rng` must be None, a seed or a numpy.random.Generator, got a legacy RandomState"
         )

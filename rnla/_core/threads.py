@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 
 from threadpoolctl import threadpool_limits
 
@@ -68,7 +69,8 @@ def set_num_threads(n: int | None) -> None:
     >>> rnla.set_num_threads(None)
     """
     global _limit, _pool
-    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
+    value: object = n
+    if n is not None and (isinstance(value, bool) or not isinstance(value, int) or n < 1):
         raise ValueError(f"`n` must be a positive integer or None, got {n!r}")
     with _lock:
         if n != _limit:
@@ -128,11 +130,10 @@ def run_parts(task: Callable[..., None], parts: Iterable[tuple[object, ...]]) ->
     with _lock:
         pool = _get_pool()
         futures = [pool.submit(task, *part) for part in parts]
-    error = None
-    for future in futures:
-        error = error or future.exception()
-    if error is not None:
-        raise error
+    # All of them are waited for, failed or not: they write to the caller's arrays.
+    errors = [error for error in (future.exception() for future in futures) if error is not None]
+    if errors:
+        raise errors[0]
 
 
 def even_parts(length: int, count: int) -> list[tuple[int, int]]:
@@ -152,7 +153,7 @@ def even_parts(length: int, count: int) -> list[tuple[int, int]]:
     """
     count = max(1, min(count, length))
     edges = [length * part // count for part in range(count + 1)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _get_pool() -> ThreadPoolExecutor:

@@ -77,7 +77,10 @@ def _collect() -> dict[str, Any]:
             **{name: _installed(name) for name in _PACKAGES},
         },
         "threads": get_num_threads(),
-        "blas": [_library(library) for library in threadpool_info()],
+        # Other pools register too, SciPy's file readers among them, with fields of other types.
+        "blas": [
+            _library(library) for library in threadpool_info() if library["user_api"] == "blas"
+        ],
         "numba_cache": sweep_rows.stats.cache_path,  # type: ignore[attr-defined]
     }
 
@@ -116,7 +119,7 @@ def _as_text(info: dict[str, Any]) -> str:
     for library in info["blas"]:
         parts = [library["library"], library["version"], f"{library['threads']} threads"]
         parts += [library["threading"], library["architecture"], library["file"]]
-        pairs.append(("thread pool", ", ".join(str(part) for part in parts if part)))
+        pairs.append(("BLAS", ", ".join(str(part) for part in parts if part)))
     pairs.append(("compiled kernels", info["numba_cache"] or "not kept: compiled in each process"))
     width = max(len(name) for name, _ in pairs)
     return "".join(

@@ -44,9 +44,7 @@ def _prefetch(typing_context, array, index):
         byte_pointer = ir.IntType(8).as_pointer()
         word = ir.IntType(32)
         function_type = ir.FunctionType(ir.VoidType(), [byte_pointer, word, word, word])
-        function = cgutils.get_or_insert_function(
-            builder.module, function_type, "llvm.prefetch.p0"
-        )
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
         address = builder.bitcast(builder.gep(data, [arguments[1]]), byte_pointer)
         # Locality 2 of 3: 256 lines ahead are more than the first level can wait for.
         builder.call(function, [address, word(0), word(2), word(1)])

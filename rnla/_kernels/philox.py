@@ -191,8 +191,9 @@ def _unit_vector(word):
 def fill_normals(key, tag, row_start, column_start, out):
     """Write standard normal numbers into `out` (rows, columns) by Box-Muller on 32-bit words.
 
-    Four columns come from one Philox call; `column_start` is a multiple of four. The steps run one after the other over short buffers,
-    so that LLVM vectorises each: 2.5 ns a number, where scalar code takes 16.
+    Four columns come from one Philox call; `column_start` is a multiple of four. The steps run one
+    after the other over short buffers, so that LLVM vectorises each: 2.5 ns a number, where scalar
+    code takes 16.
     """
     rows, columns = out.shape
     k0, k1 = key[0], key[1]
@@ -207,7 +208,8 @@ def fill_normals(key, tag, row_start, column_start, out):
         i, quad = first_row, first_quad
         for f in range(count):
             row = row_start + np.uint64(i)
-            words[0, f], words[1, f], words[2, f] = row & _LOW, row >> _S32, np.uint64(quad_start + quad)
+            words[0, f], words[1, f] = row & _LOW, row >> _S32
+            words[2, f] = np.uint64(quad_start + quad)
             quad += 1
             if quad == quads:
                 i, quad = i + 1, 0

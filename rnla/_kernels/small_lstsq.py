@@ -27,8 +27,8 @@ def solve_small(A, b, rcond, W, R, x, info):
 
     `A` (m, n) real with m >= n, `b` (m,); scratch `W` (n + 1, m) and `R` (n, n); results `x` (n,)
     and `info` (n + 3): residual norm, bound of the backward error and of the condition number of
-    the scaled matrix, then the scales. Return DECLINED for anything unusual: not finite, a zero
-    column, numerically rank deficient.
+    the scaled matrix, then the scales. Return DECLINED for anything unusual: not finite, zero or of
+    extreme size, numerically rank deficient.
     """
     m, n = A.shape
     squares = 0.0
@@ -49,6 +49,11 @@ def solve_small(A, b, rcond, W, R, x, info):
         info[j + 3] = scale
         for i in range(m):
             column[i] *= scale
+    s = 0.0
+    for i in range(m):
+        s += b[i] * b[i]
+    if not 1e-200 < s < 1e200:
+        return DECLINED
     # Reflector k is I - v v^T / v[k] with v stored from W[k, k] on; R[k, k] beside it.
     for k in range(n):
         v = W[k, k:]

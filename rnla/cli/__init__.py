@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 
 from rnla._core.threads import limit_threads
-from rnla.cli._errors import InputError
+from rnla.cli._errors import InputError, warnings_as_sentences
 from rnla.cli._parser import PROGRAM, build_parser
 
 __all__ = ["main"]
@@ -63,7 +63,8 @@ def _dispatch(arguments: Sequence[str] | None) -> None:
     if options.command is None:
         parser.print_help()
         return
-    with nullcontext() if options.threads is None else limit_threads(options.threads):
+    threads = nullcontext() if options.threads is None else limit_threads(options.threads)
+    with threads, warnings_as_sentences():
         options.run(options)
 
 

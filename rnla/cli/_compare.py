@@ -85,7 +85,8 @@ def timed(solver: str, solve: Callable[[], Any]) -> Run:
     One that raises ``LinAlgError`` has failed.
     """
     time.sleep(_PAUSE)
-    x, elapsed = None, []
+    x = None
+    elapsed: list[float] = []
     while len(elapsed) < _REPEATS or sum(elapsed) < _ENOUGH:
         start = time.perf_counter()
         try:
@@ -103,7 +104,7 @@ def run_lapack(
     show: Callable[[str], None],
     *,
     qr: bool = True,
-) -> tuple[list[Run], object]:
+) -> list[Run]:
     """Solve by LAPACK's routes, Householder QR with recursive panels first.
 
     Parameters
@@ -121,22 +122,17 @@ def run_lapack(
 
     Returns
     -------
-    runs : list of Run
+    list of Run
         Not judged yet.
-    preconditioner : LinearOperator or None
-        Holds the triangular factor of QR, for the judge.
     """
-    runs: list[Run] = []
-    kept: list[object] = []
 
     def solve_qr() -> NDArray[Any]:
-        result = rnla.lstsq_refine(A, b, method="lapack")
-        kept[:] = [result.preconditioner]
-        return result.x
+        return rnla.lstsq_refine(A, b, method="lapack").x
 
     def solve(driver: Literal["gelsd", "gelsy"]) -> NDArray[Any]:
         return np.asarray(lstsq(A, b, lapack_driver=driver, check_finite=False)[0])
 
+    runs: list[Run] = []
     if qr:
         show(QR)
         runs.append(timed(QR, solve_qr))
@@ -144,7 +140,7 @@ def run_lapack(
         name = f"LAPACK, {driver}"
         show(name)
         runs.append(timed(name, partial(solve, driver)))
-    return runs, kept[0] if kept else None
+    return runs
 
 
 def normal_equations(A: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:

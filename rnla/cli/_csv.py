@@ -50,7 +50,12 @@ def read_csv(path: str) -> NDArray[np.float64]:
         if second is None:
             raise InputError(f"{path}: holds no numbers")
         _refuse_complex(second, delimiter, path)
-        return np.loadtxt(chain([second], lines), delimiter=delimiter, ndmin=2, comments=_COMMENT)
+        rows = chain([second], lines)
+        try:
+            return np.loadtxt(rows, delimiter=delimiter, ndmin=2, comments=_COMMENT)
+        except ValueError as error:
+            reason = str(error).partition(";")[0].rstrip(".")
+            raise InputError(f"{path}: {reason}, not counting column names") from error
 
 
 def _open_text(path: str) -> IO[str]:

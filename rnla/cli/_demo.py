@@ -123,12 +123,11 @@ def _solve(
     ours = timed("rnla", refine)
     result = kept[0]
     runs = [replace(ours, solver=f"rnla, {result.method}", n_passes=result.n_passes)]
-    others, factor = run_lapack(A, b, ("gelsd", "gelsy"), progress.show)
-    runs += others
+    runs += run_lapack(A, b, ("gelsd", "gelsy"), progress.show)
     progress.show("normal equations")
     runs.append(timed("normal equations", lambda: normal_equations(A, b)))
     progress.show("backward errors")
-    judge = Judge(A, b, factor)
+    judge = Judge(A, b)
     runs = [judge.judge(run) for run in runs]
     progress.clear()
     return result, runs

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla.cli._compare import Run
-from rnla.linalg.normal import as_normal
-from rnla.linalg.precondition import Preconditioner, upper_factor
+from rnla.linalg.normal import NormalOperator, as_normal
+from rnla.linalg.precondition import upper_factor
 from rnla.lstsq._certificate import karlson_walden
 
 
@@ -23,19 +23,12 @@ class Judge:
         The matrix.
     b : ndarray, shape (m,) or (m, k)
         The right-hand sides.
-    preconditioner : LinearOperator, optional
-        Of a result of ``method="lapack"`` for the same A, whose factor is then used again.
     """
 
-    def __init__(self, A: Any, b: NDArray[Any], preconditioner: object = None) -> None:
+    def __init__(self, A: Any, b: NDArray[Any]) -> None:
         self.A = as_normal(A)
         self.B = b.reshape(len(b), -1)
-        m, n = self.A.shape
-        self.R: NDArray[Any] | None = None
-        if isinstance(preconditioner, Preconditioner):
-            self.R = preconditioner.R
-        elif m >= n > 0:
-            self.R = upper_factor(np.array(self.A.todense(), self.A.dtype, order="F"))
+        self.R = _triangular_factor(self.A)
         self.norm = float(np.linalg.norm(self.A.todense() if self.R is None else self.R))
 
     def __call__(self, x: NDArray[Any]) -> tuple[float, float]:
@@ -77,3 +70,13 @@ class Judge:
             return run
         error, residual = self(run.x)
         return replace(run, backward_error=error, residual_norm=residual)
+
+
+def _triangular_factor(A: NormalOperator) -> NDArray[Any] | None:
+    m, n = A.shape
+    if not m >= n > 0:
+        return None
+    W = np.empty((m, n), A.dtype, order="F")
+    # A ufunc goes through its operands in blocks; assignment would jump from row to row.
+    np.positive(A.todense(), out=W)
+    return np.triu(upper_factor(W)[:n])

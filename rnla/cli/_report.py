@@ -9,10 +9,14 @@ from typing import Any
 
 import numpy as np
 
+_SHORT = 0.01
+
 
 def seconds(value: float) -> str:
-    """Format a duration to the precision a single measurement has."""
-    return f"{value:.3f}" if value < 1 else f"{value:.2f}"
+    """Format a duration to about the precision that a measurement has."""
+    if value >= 1:
+        return f"{value:.2f}"
+    return f"{value:.3f}" if value >= _SHORT else f"{value:.5f}"
 
 
 def tiny(value: float) -> str:
@@ -41,9 +45,13 @@ def print_pairs(pairs: Sequence[tuple[str, str]]) -> None:
         print(f"{name.ljust(width)}  {value}")
 
 
-def print_json(value: Any) -> None:
-    """Print as JSON; numbers that JSON does not have (infinity, NaN) become null."""
-    print(json.dumps(plain(value), indent=2, allow_nan=False))
+def print_json(values: dict[str, Any]) -> None:
+    """Print as JSON, a line per key; numbers that JSON lacks (infinity, NaN) become null."""
+    lines = [
+        f"  {json.dumps(key)}: {json.dumps(plain(value), allow_nan=False)}"
+        for key, value in values.items()
+    ]
+    print("{\n" + ",\n".join(lines) + "\n}")
 
 
 def plain(value: Any) -> Any:

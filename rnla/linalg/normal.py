@@ -194,7 +194,7 @@ class DenseNormal(NormalOperator):
 
     def sketch(self, S: SketchingOperator) -> NDArray[Any]:
         self.n_passes += 1
-        return np.asarray(S.matmat(self.A))
+        return S.multiply(self.A, "A")
 
     def gram(self, B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         self.n_passes += 1
@@ -229,8 +229,10 @@ class DenseNormal(NormalOperator):
 
 def _add_gram(block: NDArray[Any], B: NDArray[Any], G: NDArray[Any], C: NDArray[Any]) -> None:
     adjoint = block.conj().T
-    G += adjoint @ block
-    C += adjoint @ B
+    # What is not finite is found, and named, in the sum.
+    with np.errstate(over="ignore", invalid="ignore"):
+        G += adjoint @ block
+        C += adjoint @ B
 
 
 class SparseNormal(NormalOperator):
@@ -271,12 +273,13 @@ class SparseNormal(NormalOperator):
 
     def sketch(self, S: SketchingOperator) -> NDArray[Any]:
         self.n_passes += 1
-        return np.asarray(S.matmat(self.A))
+        return S.multiply(self.A, "A")
 
     def gram(self, B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         self.n_passes += 1
         adjoint = self.A.astype(self.dtype).conj().T
-        return (adjoint @ self.A).toarray(), adjoint @ B
+        with np.errstate(over="ignore", invalid="ignore"):
+            return (adjoint @ self.A).toarray(), adjoint @ B
 
     def todense(self) -> NDArray[Any]:
         return self.A.toarray()
@@ -313,7 +316,7 @@ class OperatorNormal(NormalOperator):
 
     def sketch(self, S: SketchingOperator) -> NDArray[Any]:
         # n products with A, where sketching through the adjoint would take d > n.
-        parts = [S.matmat(columns) for columns, _ in self._column_blocks()]
+        parts = [S.multiply(columns, "A") for columns, _ in self._column_blocks()]
         return np.concatenate(parts, axis=1)
 
     def gram(self, B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

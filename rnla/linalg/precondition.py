@@ -16,6 +16,7 @@ from rnla._kernels.sweep import multiply_rows, solve_lower, solve_upper
 _EPS = float(np.finfo(np.float64).eps)
 _QR_BLOCK = 96
 _INLINE_ENTRIES = 1 << 15
+_POWER_STEPS = 6
 
 
 class Preconditioner(LinearOperator):  # type: ignore[misc]
@@ -81,14 +82,33 @@ class TriangularPreconditioner(Preconditioner):
         Upper triangular factor of the scaled sketch, nonsingular.
     scale : ndarray, shape (n,)
         The diagonal of D.
-    condition : float
-        Estimated condition number of R.
     """
 
-    def __init__(self, R: NDArray[Any], scale: NDArray[np.float64], condition: float) -> None:
-        super().__init__(R.shape, R, scale, condition)
+    def __init__(self, R: NDArray[Any], scale: NDArray[np.float64]) -> None:
+        super().__init__(R.shape, R, scale, np.nan)
         self._upper = np.ascontiguousarray(R)
         self._lower = np.ascontiguousarray(R.conj().T)
+        self.condition = self._estimate_condition()
+
+    def _estimate_condition(self) -> float:
+        """Estimate the condition number of R by power iteration, from below."""
+
+        def norm(forward: Any, adjoint: Any) -> float:
+            x = np.ones((len(self.R), 1), self.R.dtype)
+            largest = 0.0
+            for _ in range(_POWER_STEPS):
+                y = forward(x / np.linalg.norm(x))
+                largest = max(largest, float(np.linalg.norm(y)))
+                x = adjoint(y)
+            return largest
+
+        return norm(
+            lambda x: small_product(self._upper, x), lambda y: small_product(self._lower, y)
+        ) * norm(
+            # The inverse of R R^H has the same norms and meets its large directions first.
+            lambda x: _substitute(solve_lower, self._lower, x),
+            lambda y: _substitute(solve_upper, self._upper, y),
+        )
 
     def _matmat(self, X: NDArray[Any]) -> NDArray[Any]:
         return self.scale * _substitute(solve_upper, self._upper, X)
@@ -212,36 +232,44 @@ def triangular_factor(
         The diagonal of D: powers of two, so that scaling is exact; 1 for a zero column.
     """
     d, n = M.shape
-    scale = column_scale(np.linalg.norm(M, axis=0))
+    scale = equilibrating_scale(M)
     W = np.empty((d, n + B.shape[1]), np.result_type(M, B, np.float64), order="F")
     np.multiply(M, scale, out=W[:, :n])
     W[:, n:] = B
-    R = upper_factor(W)
-    return np.triu(R[:n, :n]), R[:n, n:], scale
+    factor = upper_factor(W)
+    return np.triu(factor[:n, :n]), factor[:n, n:], scale
+
+
+def equilibrating_scale(M: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the powers of two that bring the columns of M to norms in [1/2, 1)."""
+    # By the largest entries first, so that no square overflows or underflows.
+    largest = column_scale(np.abs(M).max(axis=0, initial=0.0))
+    scaled: NDArray[np.float64] = largest * column_scale(np.linalg.norm(M * largest, axis=0))
+    return scaled
 
 
 def column_scale(norms: NDArray[Any]) -> NDArray[np.float64]:
     """Return the powers of two that bring `norms` into [1/2, 1), and 1 for a zero."""
-    exponent = np.frexp(norms)[1]
+    exponent = np.frexp(norms)[1].astype(int)
     return np.where(norms > 0, np.ldexp(1.0, -exponent), 1.0)
 
 
 def upper_factor(W: NDArray[Any]) -> NDArray[Any]:
-    """Overwrite an F-ordered `W` (d, n) by its Householder factor; return rows ``:n`` of it."""
+    """Factor an F-ordered `W` (d, n) in place; the upper triangle of what returns is R."""
     d, n = W.shape
     (geqrt,) = get_lapack_funcs(("geqrt",), (W,))
     # Recursive panels: about twice the speed of geqrf, and only R is needed.
     factor, _, info = geqrt(min(_QR_BLOCK, d, n), W, overwrite_a=True)
     if info != 0:
         raise np.linalg.LinAlgError(f"geqrt failed with info={info}")
-    return np.triu(factor[:n])  # type: ignore[no-any-return]
+    return factor  # type: ignore[no-any-return]
 
 
 def inverse_upper(R: NDArray[Any]) -> NDArray[Any] | None:
     """Return the inverse of an upper triangular matrix, None if a diagonal entry is zero."""
     (trtri,) = get_lapack_funcs(("trtri",), (R,))
     inverse, info = trtri(R, lower=0)
-    return np.triu(inverse) if info == 0 else None
+    return inverse if info == 0 else None
 
 
 def preconditioner_from_factor(
@@ -266,35 +294,13 @@ def preconditioner_from_factor(
     inverse = inverse_upper(R)
     if inverse is not None:
         with np.errstate(over="ignore", invalid="ignore"):
-            bound = float(np.linalg.norm(R) * np.linalg.norm(inverse))
+            bound = frobenius(R) * frobenius(inverse)
         # The Frobenius product bounds the condition number from above.
         if bound * rcond < 1:
-            return TriangularPreconditioner(R, scale, estimate_norm(R) * estimate_norm(inverse))
+            return TriangularPreconditioner(R, scale)
     return TruncatedPreconditioner(R, scale, rcond)
 
 
-def estimate_norm(M: NDArray[Any], steps: int = 6) -> float:
-    """Estimate the spectral norm by power iteration from a fixed start (a lower bound).
-
-    Parameters
-    ----------
-    M : ndarray, shape (n, n)
-        The matrix.
-    steps : int
-        Products with M and its adjoint.
-
-    Returns
-    -------
-    float
-        At most the spectral norm, usually within a few percent of it.
-    """
-    x = np.linalg.norm(M, axis=0).astype(M.dtype)
-    norm = 0.0
-    for _ in range(steps):
-        length = np.linalg.norm(x)
-        if not 0 < length < np.inf:
-            break
-        y = M @ (x / length)
-        norm = max(norm, float(np.linalg.norm(y)))
-        x = M.conj().T @ y
-    return norm
+def frobenius(M: NDArray[Any]) -> float:
+    """Return the Frobenius norm without BLAS, whose threads would then disturb LAPACK's."""
+    return float(np.sqrt(np.einsum("ij,ij->", M.conj(), M).real))

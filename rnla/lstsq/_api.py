@@ -32,6 +32,7 @@ _ROUNDOFFS = 2
 _RANK_ROUNDOFFS = 30
 _MAXITER = 400
 _MISSED = 25
+_EXTREME = 1e100
 
 
 def lstsq_refine(
@@ -153,7 +154,8 @@ def lstsq_refine(
         and plain(b, 1)
         and len(b) == len(A)
         and is_small(*A.shape)
-        and rng is callback is maxiter is rcond is rtol is sketch_size is None
+        and callback is maxiter is rcond is rtol is sketch_size is None
+        and (rng is None or (type(rng) is int and rng >= 0))
         and isinstance(method, str)
         and method in ("auto", "lapack")
         and sketch == "sparse_sign"
@@ -166,9 +168,11 @@ def lstsq_refine(
     chosen, automatic = _resolve(method, problem.A, sketch, sketch_size)
     if problem.B.shape[1] == 0 or 0 in problem.A.shape:
         return _empty(problem, chosen, restore)
-    solved = _solve(problem, chosen, automatic, sketch, sketch_size, rng)
+    solved = _solve(problem, chosen, automatic, sketch, sketch_size, rng).judged(problem.rcond)
     state, status = solved.outcome.state, solved.outcome.status
-    if state.error > problem.tolerance:
+    if not np.isfinite(state.error):
+        problem.A.check_finite()
+    if status is not Status.CONVERGED and not state.error <= problem.tolerance:
         warnings.warn(
             f"backward error {state.error:.1e} is above rtol={problem.tolerance:.1e}: "
             f"{status.value}",
@@ -239,14 +243,24 @@ class _Restore:
         self.split = B.dtype.kind == "c" and A.dtype.kind != "c"
         self.dtype = np.result_type(A.stored_dtype, B.dtype)
         self.working_dtype = A.dtype
+        self.unit = 1.0
 
     def working(self, B: NDArray[Any]) -> NDArray[Any]:
         columns = B.reshape(len(B), -1) if B.ndim == 1 else B
         if self.split:
             columns = np.hstack([columns.real, columns.imag])
-        return columns.astype(self.working_dtype, copy=False)
+        columns = columns.astype(self.working_dtype, copy=False)
+        largest = max(float(columns.real.max(initial=0)), -float(columns.real.min(initial=0)))
+        if columns.dtype.kind == "c":
+            largest = max(largest, float(np.abs(columns.imag).max(initial=0)))
+        if 0 < largest < np.inf and not 1 / _EXTREME < largest < _EXTREME:
+            # A power of two, so exact: squares of extreme numbers leave the range.
+            self.unit = float(np.ldexp(1.0, np.frexp(largest)[1]))
+            columns = columns / self.unit
+        return columns
 
     def solution(self, X: NDArray[Any]) -> NDArray[Any]:
+        X = X * self.unit
         if self.split:
             half = X.shape[1] // 2
             X = X[:, :half] + 1j * X[:, half:]
@@ -256,6 +270,7 @@ class _Restore:
         if self.split:
             half = len(norms) // 2
             norms = np.hypot(norms[:half], norms[half:])
+        norms = norms * self.unit
         return float(norms[0]) if self.vector else norms
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from rnla.linalg.precondition import Preconditioner, small_product, upper_factor
+from rnla.linalg.precondition import Preconditioner, frobenius, small_product, upper_factor
 
 # Factors for neighbouring shifts are shared: four per octave overstate the error by at most 19 %.
 _PER_OCTAVE = 4
@@ -39,7 +39,7 @@ class KarlsonWalden:
 
     def __init__(self, preconditioner: Preconditioner) -> None:
         self.P = preconditioner
-        self.norm = float(np.linalg.norm(preconditioner.R))
+        self.norm = frobenius(preconditioner.R)
         self._factors: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
 
     def size(self, X: NDArray[Any]) -> NDArray[np.float64]:
@@ -60,7 +60,7 @@ class KarlsonWalden:
         G = self.P.scale * G
         G_norm = np.linalg.norm(G, axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            errors = np.where(G_norm > 0, G_norm / r_norm, 0.0)
+            errors = np.where(G_norm == 0, 0.0, G_norm / r_norm)
             if self.P.rank == len(G):
                 rho_norm = np.linalg.norm(self.P.rmatmat(G / self.P.scale), axis=0)
                 errors = np.fmin(errors, rho_norm / x_size)
@@ -81,7 +81,7 @@ class KarlsonWalden:
         """Return the same from ``rho = P^H A^H r``, which conjugate gradients keeps up to date."""
         rho_norm = np.linalg.norm(rho, axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            errors = np.where(rho_norm > 0, rho_norm / (x_size * self.norm), 0.0)
+            errors = np.where(rho_norm == 0, 0.0, rho_norm / (x_size * self.norm))
         for k in np.flatnonzero(~(errors <= enough) & (x_size > 0) & (r_norm > 0)):
             _, weight = self._factor(r_norm[k] / x_size[k])
             weighted = small_product(weight, rho[:, k : k + 1])
@@ -147,7 +147,7 @@ def _shifted_factor(R: NDArray[Any], shift: float) -> NDArray[Any]:
     W[:n] = R
     # A shift that underflows would leave T singular.
     W[np.arange(n, 2 * n), np.arange(n)] = max(shift, np.finfo(np.float64).tiny ** 0.5)
-    return upper_factor(W)
+    return np.triu(upper_factor(W)[:n])
 
 
 def exact_backward_error(

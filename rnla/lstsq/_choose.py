@@ -8,7 +8,7 @@ import numpy as np
 
 from rnla._core.checks import check_int
 from rnla.linalg.normal import DenseNormal, NormalOperator, OperatorNormal, as_normal
-from rnla.linalg.precondition import column_scale, inverse_upper
+from rnla.linalg.precondition import equilibrating_scale, frobenius, inverse_upper
 from rnla.lstsq._methods import SPIR, Choice, Gram, LAPACK
 from rnla.sketch import SketchingOperator
 
@@ -113,10 +113,9 @@ def _looks_well_conditioned(A: DenseNormal) -> bool:
     m, n = A.shape
     rows = min(m, _PROBE_FACTOR * n + 32)
     probe = A.A[:: m // rows][:rows].astype(A.dtype)
-    norms = np.linalg.norm(probe, axis=0)
-    if not np.isfinite(norms).all():
+    if not np.isfinite(probe).all():
         return False
-    probe *= column_scale(norms)
+    probe *= equilibrating_scale(probe)
     try:
         R = np.linalg.cholesky(probe.conj().T @ probe).conj().T
     except np.linalg.LinAlgError:
@@ -124,7 +123,7 @@ def _looks_well_conditioned(A: DenseNormal) -> bool:
     inverse = inverse_upper(R)
     if inverse is None:
         return False
-    return bool(np.linalg.norm(R) * np.linalg.norm(inverse) < _PROBE_LIMIT * np.sqrt(n))
+    return frobenius(R) * frobenius(inverse) < _PROBE_LIMIT * float(np.sqrt(n))
 
 
 def check_sketch_size(sketch_size: int, m: int, n: int) -> int:

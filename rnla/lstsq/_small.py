@@ -70,6 +70,7 @@ def plain(array: Any, ndim: int) -> bool:
     return (
         type(array) is np.ndarray
         and array.dtype.char == "d"
+        and array.dtype.isnative
         and array.ndim == ndim
         and array.flags.c_contiguous
     )

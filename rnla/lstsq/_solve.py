@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -77,6 +77,15 @@ class Solved:
         """Take rank and condition from the preconditioner."""
         return cls(outcome, P, P.rank, P.condition, method)
 
+    def judged(self, rcond: float) -> Solved:
+        """Count an error below the cut-off as converged where directions were dropped."""
+        P, outcome = self.preconditioner, self.outcome
+        if P is None or P.rank == P.shape[0] or outcome.status is not Status.STAGNATED:
+            return self
+        if not outcome.state.error <= rcond:
+            return self
+        return replace(self, outcome=replace(outcome, status=Status.CONVERGED))
+
 
 def solve_spir(problem: Problem, method: SPIR, rng: RNGLike) -> Solved:
     """Sketch, factor, start from sketch-and-solve, refine."""
@@ -86,7 +95,7 @@ def solve_spir(problem: Problem, method: SPIR, rng: RNGLike) -> Solved:
     if not np.isfinite(SA).all():
         A.check_finite()
         raise np.linalg.LinAlgError("the sketch of `A` overflowed; scale `A` down")
-    SB = S.matmat(B)
+    SB = S.multiply(B, "b")
     R, C, scale = triangular_factor(SA, SB)
     del SA
     P = preconditioner_from_factor(R, scale, problem.rcond)

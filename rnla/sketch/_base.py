@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array, issparse
+from scipy.sparse import csr_array
 
 from rnla._core.checks import as_inexact, check_finite_array, check_int, inexact_dtype
-from rnla.sketch._operator import RealOperator, apply_to_stack
+from rnla.sketch._operator import RealOperator, apply_to_stack, is_sparse
 
 # Blocks of a strided or complex F-ordered matrix are copied to C order this many entries at a time.
 _COPY_ENTRIES = 1 << 20
@@ -110,7 +110,7 @@ class SketchingOperator(RealOperator):
         True
         """
         d, m = self.shape
-        if not issparse(block):
+        if not is_sparse(block):
             block = as_inexact(block, "block")
         if block.ndim != 2:
             raise ValueError(f"`block` must have two axes, got shape {block.shape}")
@@ -120,7 +120,8 @@ class SketchingOperator(RealOperator):
                 f"`block` ends at row {start + block.shape[0]}, but the sketch has {m} columns"
             )
         needed = self._result_dtype(block.dtype)
-        if not isinstance(out, np.ndarray) or out.shape != (d, block.shape[1]):
+        given: object = out
+        if not isinstance(given, np.ndarray) or out.shape != (d, block.shape[1]):
             raise ValueError(f"`out` must be an array of shape {(d, block.shape[1])}")
         if out.dtype != needed or not out.flags.c_contiguous or not out.flags.writeable:
             raise ValueError(f"`out` must be C-ordered, writable and of dtype {needed}")
@@ -138,7 +139,7 @@ class SketchingOperator(RealOperator):
     def _add(self, block: Any, start: int, out: NDArray[Any]) -> None:
         if block.shape[0] == 0 or block.shape[1] == 0:
             return
-        if issparse(block):
+        if is_sparse(block):
             self._add_sparse(block, start, out)
         elif block.flags.c_contiguous:
             # S is real: a complex row of length n is a real row of length 2 n.
@@ -160,31 +161,55 @@ class SketchingOperator(RealOperator):
             first = last
 
     def _add_sparse(self, block: Any, start: int, out: NDArray[Any]) -> None:
-        block = csr_array(block)
-        dtype = inexact_dtype(block.dtype, "X")
-        if block.dtype != dtype:
-            block = block.astype(dtype)
-        if not block.has_canonical_format:
-            block = block.copy()
-            block.sum_duplicates()
-        self._add_csr(block, start, out)
+        self._add_csr(as_csr(block, "X"), start, out)
 
     def _matmat(self, X: Any) -> NDArray[Any]:
+        return self.multiply(X, "X")
+
+    def multiply(self, X: Any, name: str) -> NDArray[Any]:
+        """Return ``S @ X`` like `matmat`, for callers whose argument has another name.
+
+        Parameters
+        ----------
+        X : array_like or sparse matrix, shape (m, n)
+            What is sketched.
+        name : str
+            What error messages call it.
+
+        Returns
+        -------
+        ndarray, shape (d, n)
+            The sketch.
+
+        Raises
+        ------
+        TypeError
+            If `X` does not hold numbers.
+        ValueError
+            If its shape does not fit or it holds NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rnla.sketch import CountSketch
+        >>> CountSketch.draw(8, 100, rng=0).multiply(np.ones((100, 3)), "A").shape
+        (8, 3)
+        """
         d, m = self.shape
-        if not issparse(X):
-            X = as_inexact(X, "X")
+        if not is_sparse(X):
+            X = as_inexact(X, name)
         if X.ndim > 2:
             return apply_to_stack(self._matmat, X)
         if X.ndim != 2 or X.shape[0] != m:
-            raise ValueError(f"`X` must have shape ({m}, k), got {X.shape}")
+            raise ValueError(f"`{name}` must have shape ({m}, k), got {X.shape}")
         out = np.zeros((d, X.shape[1]), self._result_dtype(X.dtype))
         self._add(X, 0, out)
-        check_result(out, X, "X")
+        check_result(out, X, name)
         return out
 
     def _rmatmat(self, Y: Any) -> NDArray[Any]:
         d, m = self.shape
-        Y = as_inexact(Y.toarray() if issparse(Y) else Y, "Y")
+        Y = as_inexact(Y.toarray() if is_sparse(Y) else Y, "Y")
         if Y.ndim > 2:
             return apply_to_stack(self._rmatmat, Y)
         if Y.ndim != 2 or Y.shape[0] != d:
@@ -232,9 +257,21 @@ class SketchingOperator(RealOperator):
         return np.ascontiguousarray(self._rmatmat(np.eye(self.shape[0], dtype=self.dtype)).T)
 
 
+def as_csr(X: Any, name: str) -> Any:
+    """Return a sparse matrix as a CSR array of a supported dtype, without duplicate entries."""
+    csr = csr_array(X)
+    dtype = inexact_dtype(csr.dtype, name)
+    if csr.dtype != dtype:
+        csr = csr.astype(dtype)
+    if not csr.has_canonical_format:
+        csr = csr.copy()
+        csr.sum_duplicates()
+    return csr
+
+
 def check_finite(X: Any, name: str) -> None:
     """Raise if a dense or sparse matrix holds NaN or infinity."""
-    check_finite_array(coo_array(X).data if issparse(X) else X, name)
+    check_finite_array(X.tocsr().data if is_sparse(X) else X, name)
 
 
 def check_result(out: NDArray[Any], X: Any, name: str) -> None:

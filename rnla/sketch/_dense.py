@@ -32,7 +32,7 @@ class _DenseSketch(SketchingOperator):
         """Write ``sqrt(d) * S[column : ..., row : ...].T`` to `out`; `column` is divisible by 4."""
 
     def _fill_tile(self, row: int, column: int, rows: int, columns: int, tile: Any) -> None:
-        """Write ``S[column : column + columns, row : row + rows].T`` to a corner, zeros elsewhere."""
+        """Write ``S[column : column + columns, row : row + rows].T`` and zeros around it."""
         filled = tile[:rows]
         self._fill(row, column, filled)
         filled *= 1.0 / np.sqrt(self.shape[0])
@@ -65,9 +65,7 @@ class _DenseSketch(SketchingOperator):
                 self._fill_tile(start + first, low, count, high - low, tile)
                 source = flat[first * n : (first + count) * n]
                 for part, (column, width) in zip(sums, panels, strict=True):
-                    products.add_products(
-                        tile, source, n, column, width, count, part.reshape(-1)
-                    )
+                    products.add_products(tile, source, n, column, width, count, part.reshape(-1))
             for part, (column, width) in zip(sums, panels, strict=True):
                 out[low:high, column : column + width] = part[: high - low, :width]
 

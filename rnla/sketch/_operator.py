@@ -1,4 +1,4 @@
-"""A real ``LinearOperator`` that also multiplies sparse matrices, stacks and, transposed, itself."""
+"""A real ``LinearOperator`` that multiplies sparse matrices and transposes without a copy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 
-class RealOperator(LinearOperator):  # type: ignore[misc]
+def is_sparse(x: Any) -> bool:
+    """Return whether `x` is a scipy.sparse array or matrix."""
+    return bool(issparse(x))
+
+
+# SciPy builds its operators in `__new__`, which hides the rest of the class from type checkers.
+_Base: Any = LinearOperator
+
+
+class RealOperator(_Base):  # type: ignore[misc]
     """A real operator: its transpose is its adjoint and is a plain view of it.
 
     SciPy takes a sparse column for a vector, hides what is wrong with a sparse operand behind an
@@ -37,7 +46,7 @@ class RealOperator(LinearOperator):  # type: ignore[misc]
         >>> CountSketch.draw(8, 100, rng=0).dot(np.ones((100, 3))).shape
         (8, 3)
         """
-        return self._matmat(x) if issparse(x) else super().dot(x)
+        return self._matmat(x) if is_sparse(x) else super().dot(x)
 
     def matmat(self, X: Any) -> NDArray[Any]:
         """Multiply by a matrix, dense or sparse: ``S @ X``.
@@ -66,7 +75,8 @@ class RealOperator(LinearOperator):  # type: ignore[misc]
         >>> CountSketch.draw(8, 100, rng=0).matmat(np.ones((100, 3))).shape
         (8, 3)
         """
-        return self._matmat(X) if issparse(X) else super().matmat(X)  # type: ignore[no-any-return]
+        product: NDArray[Any] = self._matmat(X) if is_sparse(X) else super().matmat(X)
+        return product
 
     def rmatmat(self, X: Any) -> NDArray[Any]:
         """Multiply the transpose by a matrix, dense or sparse: ``S.T @ X``.
@@ -95,15 +105,16 @@ class RealOperator(LinearOperator):  # type: ignore[misc]
         >>> CountSketch.draw(8, 100, rng=0).rmatmat(np.ones((8, 3))).shape
         (100, 3)
         """
-        return self._rmatmat(X) if issparse(X) else super().rmatmat(X)  # type: ignore[no-any-return]
+        product: NDArray[Any] = self._rmatmat(X) if is_sparse(X) else super().rmatmat(X)
+        return product
 
     def __rmatmul__(self, x: Any) -> Any:
-        return self.T.dot(x.T).T if issparse(x) else super().__rmatmul__(x)
+        return self.T.dot(x.T).T if is_sparse(x) else super().__rmatmul__(x)
 
-    def _transpose(self) -> LinearOperator:
+    def _transpose(self) -> RealOperator:
         return Transposed(self)
 
-    def _adjoint(self) -> LinearOperator:
+    def _adjoint(self) -> RealOperator:
         return Transposed(self)
 
 
@@ -126,10 +137,10 @@ class Transposed(RealOperator):
     def _rmatmat(self, X: Any) -> NDArray[Any]:
         return self._S._matmat(X)  # type: ignore[no-any-return]
 
-    def _transpose(self) -> LinearOperator:
+    def _transpose(self) -> RealOperator:
         return self._S
 
-    def _adjoint(self) -> LinearOperator:
+    def _adjoint(self) -> RealOperator:
         return self._S
 
     def __reduce__(self) -> tuple[Any, ...]:

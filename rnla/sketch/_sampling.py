@@ -6,12 +6,13 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
 from rnla._core.checks import check_int
 from rnla._core.rng import RNGLike, as_generator, draw_key, philox_uint64
 from rnla.sketch._base import SketchingOperator
 from rnla.sketch._leverage import as_rows, leverage_scores, squared_row_norms
+from rnla.sketch._operator import is_sparse
 
 _TAG = np.uint64(0x524F_5753)
 
@@ -19,9 +20,9 @@ _TAG = np.uint64(0x524F_5753)
 class RowSampling(SketchingOperator):
     """Weighted sample of rows, drawn with replacement.
 
-    Row k of S is ``weights[k]`` at column ``rows[k]``. `draw` takes ``rows[k] = i`` with probability
-    ``p[i]`` and ``weights[k] = 1 / sqrt(d p[i])``, so ``E[S.T @ S]`` is the identity on all rows of
-    positive probability.
+    Row k of S is ``weights[k]`` at column ``rows[k]``. `draw` takes ``rows[k] = i`` with
+    probability ``p[i]`` and ``weights[k] = 1 / sqrt(d p[i])``, so ``E[S.T @ S]`` is the identity on
+    all rows of positive probability.
 
     Parameters
     ----------
@@ -52,18 +53,17 @@ class RowSampling(SketchingOperator):
 
     Quality depends on the probabilities. Uniform ones fail on a coherent matrix: a row that alone
     carries a direction of the column space is missed with probability ``(1 - 1/m)**d``, close to
-    one. Squared row norms suit approximate products ``A.T @ B`` and low-rank approximation. Leverage
-    scores suit least squares, with ``d`` of the order ``n log n``. Rows of probability zero are
-    never drawn: with squared row norms or leverage scores those are rows of zeros (or rows without
-    part in the column space), which lose nothing; with probabilities of your own the product is
-    biased unless they are.
+    one. Squared row norms suit approximate products ``A.T @ B`` and low-rank approximation.
+    Leverage scores suit least squares, with ``d`` of the order ``n log n``. Rows of probability
+    zero are never drawn: with squared row norms or leverage scores those are rows of zeros, which
+    lose nothing; with probabilities of your own the product is biased unless they are.
 
     References
     ----------
     .. [1] P. Drineas, R. Kannan, M. W. Mahoney, "Fast Monte Carlo algorithms for matrices I:
        approximating matrix multiplication", SIAM J. Comput. 36 (2006), 132-157.
-    .. [2] M. W. Mahoney, "Randomized algorithms for matrices and data", Found. Trends Mach. Learn. 3
-       (2011), 123-224.
+    .. [2] M. W. Mahoney, "Randomized algorithms for matrices and data", Found. Trends Mach. Learn.
+       3 (2011), 123-224.
 
     Examples
     --------
@@ -211,7 +211,7 @@ class RowSampling(SketchingOperator):
     def _add_rows(self, block: NDArray[Any], start: int, out: NDArray[Any]) -> None:
         inside = np.flatnonzero((self.rows >= start) & (self.rows < start + len(block)))
         weights = self.weights[inside].astype(out.real.dtype)
-        out[inside] += weights[:, None] * block[self.rows[inside] - start]
+        _add_to_rows(out, inside, weights, block[self.rows[inside] - start])
 
     _reads_all_rows = False
 
@@ -223,13 +223,14 @@ class RowSampling(SketchingOperator):
     def _add_csr(self, block: Any, start: int, out: NDArray[Any]) -> None:
         inside = np.flatnonzero((self.rows >= start) & (self.rows < start + block.shape[0]))
         weights = self.weights[inside].astype(out.real.dtype)
-        out[inside] += weights[:, None] * block[self.rows[inside] - start].toarray()
+        _add_to_rows(out, inside, weights, block[self.rows[inside] - start].toarray())
 
     def _adjoint_rows(self, Y: NDArray[Any], start: int, out: NDArray[Any]) -> None:
         out[:] = 0
         inside = np.flatnonzero((self.rows >= start) & (self.rows < start + len(out)))
         weights = self.weights[inside].astype(out.dtype)
-        np.add.at(out, self.rows[inside] - start, weights[:, None] * Y[inside])
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.add.at(out, self.rows[inside] - start, weights[:, None] * Y[inside])
 
     def tosparse(self) -> csr_array:
         """Return the operator as a sparse matrix.
@@ -249,9 +250,15 @@ class RowSampling(SketchingOperator):
         return csr_array((np.array(self.weights), np.array(self.rows), np.arange(d + 1)), (d, m))
 
 
+def _add_to_rows(out: Any, rows: Any, weights: Any, sampled: Any) -> None:
+    # An overflow shows in the result, as it does in the other operators.
+    with np.errstate(over="ignore", invalid="ignore"):
+        out[rows] += weights[:, None] * sampled
+
+
 def _checked_probabilities(probabilities: ArrayLike, m: int) -> NDArray[np.float64]:
     p = np.asarray(probabilities)
-    if p.dtype.kind not in "fiub" or issparse(probabilities):
+    if p.dtype.kind not in "fiub" or is_sparse(probabilities):
         raise TypeError(f"`probabilities` must hold real numbers, got dtype {p.dtype}")
     if p.shape != (m,):
         raise ValueError(f"`probabilities` must have shape ({m},), got {p.shape}")

@@ -310,9 +310,7 @@ class CountSketch(_SparseStack):
     array([0., 1.])
     """
 
-    def __init__(
-        self, d: int, m: int, key: NDArray[np.uint64], dtype: Any = np.float64
-    ) -> None:
+    def __init__(self, d: int, m: int, key: NDArray[np.uint64], dtype: Any = np.float64) -> None:
         super().__init__(d, m, key, 1, dtype)
 
     @classmethod

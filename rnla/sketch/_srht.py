@@ -8,7 +8,6 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._core.checks import check_int
 from rnla._core.memory import aligned_zeros
 from rnla._core.rng import RNGLike, draw_key, philox_uint64
 from rnla._core.threads import even_parts, get_num_threads, run_parts
@@ -48,7 +47,7 @@ class SRHT(SketchingOperator):
     Notes
     -----
     The matrix is read once, in tiles of 4096 rows that are transformed in cache, and never padded
-    or copied as a whole: ``H(M) = H(M / 4096) x H(4096)``, so the sketch is a signed sum over tiles.
+    or copied as a whole: ``H(M) = H(M / 4096) x H(4096)``, so a sketch is a signed sum over tiles.
     Cost: 12 additions per entry of A, whatever d is, and ``d / 4096`` more for the sums; memory
     ``4096 + d`` times 64 numbers per thread beyond the result. A sparse matrix is made dense tile
     by tile, so it costs as much as a dense one of its shape.
@@ -156,9 +155,7 @@ class SRHT(SketchingOperator):
 
         def load(tile: Any, span: Any, column: int, width: int, signs: Any) -> bool:
             _, before, first, count = span
-            hadamard.load_rows(
-                flat[first * n :], n, column, width, before, count, signs, tile
-            )
+            hadamard.load_rows(flat[first * n :], n, column, width, before, count, signs, tile)
             return True
 
         self._add_panels(load, start, rows, out)
@@ -217,7 +214,8 @@ class SRHT(SketchingOperator):
             sums[:, :width] = out[self._order, column:stop]
             for span in self._tiles(start, rows):
                 index, before, _, count = span
-                if not load(tile, span, column, width, self._signs(index, before, count, out.dtype)):
+                signs = self._signs(index, before, count, out.dtype)
+                if not load(tile, span, column, width, signs):
                     continue
                 hadamard.add_sampled_rows(
                     tile,

@@ -121,9 +121,12 @@ def test_estimates_agree_at_roundoff(case, rng):
 @pytest.mark.parametrize("case", [*RANDSVD, *NAMED], ids=str)
 @pytest.mark.filterwarnings("ignore::rnla.ConvergenceWarning")
 def test_certificate_is_honest(case, method, rng):
+    # It speaks of the matrix with columns of equal size.
     A, b = case.build(rng)
     result = lstsq_refine(A, b, method=method, rng=1)
-    exact = backward_error(A, b, result.x, exact=True)
+    scale = np.linalg.norm(A, axis=0)
+    scale[scale == 0] = 1
+    exact = backward_error(A / scale, b, result.x * scale, exact=True)
     assert result.backward_error >= exact / 3 - EPS / 20
     assert result.backward_error <= max(5 * exact, EPS / 2)
 
@@ -143,17 +146,18 @@ def test_wrong_certificates_are_rejected(control):
     ratios = []
     for seed in range(10):
         A, b, x = lstsq_problem(100, 8, condition=1e4, residual=1e-2, rng=seed)
-        x = x + 1e-6 * np.random.default_rng(seed).standard_normal(8)
+        A, x = 50 * A, x / 50
+        x = x + 1e-8 * np.random.default_rng(seed).standard_normal(8)
         estimate, exact = control(A, b, x), backward_error(A, b, x, exact=True)
         ratios.append(max(estimate / exact, exact / estimate))
     assert np.median(ratios) > 2.5
 
 
-def test_exact_is_the_default_up_to_a_thousand_rows(rng):
-    for m, exact in [(1000, True), (1001, False)]:
-        A, b, x = perturbed(m, 3, 1e-3, rng)
-        assert backward_error(A, b, x) == backward_error(A, b, x, exact=exact)
-        assert backward_error(A, b, x) != backward_error(A, b, x, exact=not exact)
+@pytest.mark.parametrize("m", [1000, 1001])
+def test_exact_is_the_default(m, rng):
+    A, b, x = perturbed(m, 3, 1e-3, rng)
+    assert backward_error(A, b, x) == backward_error(A, b, x, exact=True)
+    assert backward_error(A, b, x) != backward_error(A, b, x, exact=False)
 
 
 @pytest.mark.parametrize("exact", [True, False])

