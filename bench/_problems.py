@@ -15,7 +15,8 @@ from scipy.linalg import lapack, solve_triangular
 
 import rnla
 
-_BLOCK_ENTRIES = 1 << 21
+_BLOCK_ENTRIES = 1 << 18
+_FACTOR_ENTRIES = 1 << 21
 _WIDE = np.longdouble
 _REFINEMENTS = 25
 
@@ -167,7 +168,7 @@ def householder_factor(A: np.ndarray) -> np.ndarray:
     """Return R of A in double precision, row block by row block, without a copy of A."""
     n = A.shape[1]
     R = np.zeros((0, n))
-    step = max(8 * n, _BLOCK_ENTRIES // n)
+    step = max(8 * n, _FACTOR_ENTRIES // n)
     for start in range(0, A.shape[0], step):
         block = A[start : start + step]
         W = np.empty((len(R) + len(block), n), order="F")

@@ -22,7 +22,8 @@ _SHAPES = (
 )
 _UNIT = 1e3
 _LIMIT = 1.3
-_ROUNDOFFS = 10
+# Of backward error: what rnla promises, and what any solver must reach.
+_PROMISED, _ACCURATE = 10, 1000
 
 
 def compare(
@@ -40,13 +41,10 @@ def compare(
         "rnla": lambda: rnla.lstsq_refine(A, b, rng=0).x,
     }
     backward, _ = problem.judge(np.column_stack([call() for call in calls.values()]))
-    wrong = [
-        name
-        for name, error in zip(calls, backward, strict=True)
-        if not error <= _ROUNDOFFS * np.finfo(A.dtype).eps
-    ]
-    if wrong:
-        raise AssertionError(f"{m}x{n}: backward error above {_ROUNDOFFS} eps: {wrong}, {backward}")
+    for name, error in zip(calls, backward, strict=True):
+        limit = _PROMISED if name == "rnla" else _ACCURATE
+        if not error <= limit * np.finfo(A.dtype).eps:
+            raise AssertionError(f"{m} x {n}: {name} has backward error {error:.1e}")
     seconds = batched(calls, rounds, budget)
     best = {name: min(times) for name, times in seconds.items()}
     rnla_best = best["rnla"]

@@ -115,7 +115,7 @@ NAMED = [Named(name, matrix, noise) for name, matrix in MATRICES.items() for noi
 
 
 def errors_of(solver, case, *, seeds=SEEDS, eps=EPS):
-    """Return the exact backward errors of `solver(A, b, seed)` over the seeds, in units of `eps`."""
+    """Return the exact backward errors of `solver(A, b, seed)` in units of `eps`."""
     errors = []
     for seed in seeds:
         A, b = case.build(np.random.default_rng([seed, 20260]))

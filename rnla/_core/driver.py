@@ -39,8 +39,10 @@ class State:
 
     @cached_property
     def x(self) -> NDArray[Any]:
-        """The iterate, formed when asked for."""
-        return self.form()
+        """The iterate, read-only, formed when asked for."""
+        iterate = self.form().view()
+        iterate.flags.writeable = False
+        return iterate
 
 
 Iteration = Generator[State, bool, None]

@@ -21,13 +21,59 @@ def _reflect(v, w):
         w[i] -= s * v[i]
 
 
+@njit(inline="always", error_model="numpy")
+def _condition(R, x, y):
+    # Power iteration on R^T R and on its inverse, from below.
+    n = R.shape[0]
+    product = 1.0
+    for inverse in range(2):
+        for i in range(n):
+            x[i] = 1.0
+        largest = 0.0
+        for _ in range(6):
+            s = 0.0
+            for i in range(n):
+                s += x[i] * x[i]
+            s = math.sqrt(s)
+            for i in range(n):
+                y[i] = x[i] / s
+            if inverse:
+                # y <- R^-T y, then x <- R^-1 y
+                for i in range(n):
+                    for k in range(i):
+                        y[i] -= R[k, i] * y[k]
+                    y[i] /= R[i, i]
+            else:
+                for i in range(n):
+                    y[i] *= R[i, i]
+                    for k in range(i + 1, n):
+                        y[i] += R[i, k] * y[k]
+            s = 0.0
+            for i in range(n):
+                s += y[i] * y[i]
+            largest = max(largest, math.sqrt(s))
+            if inverse:
+                for i in range(n - 1, -1, -1):
+                    x[i] = y[i]
+                    for k in range(i + 1, n):
+                        x[i] -= R[i, k] * x[k]
+                    x[i] /= R[i, i]
+            else:
+                for i in range(n):
+                    x[i] = 0.0
+                    for k in range(i + 1):
+                        x[i] += R[k, i] * y[k]
+        product *= largest
+    return product
+
+
 @reduction_kernel
 def solve_small(A, b, rcond, W, R, x, info):
     """Solve ``min ||b - A x||`` by Householder QR of the column-scaled matrix, and certify it.
 
     `A` (m, n) real with m >= n, `b` (m,); scratch `W` (n + 1, m) and `R` (n, n); results `x` (n,)
-    and `info` (n + 3): residual norm, bound of the backward error and of the condition number of
-    the scaled matrix, then the scales. Return DECLINED for anything unusual: not finite, zero or of
+    and `info` (3 n + 3): residual norm, bound of the backward error, estimated condition number of
+    the scaled matrix, then the scales and scratch. Return DECLINED for anything unusual: not finite, zero or of
     extreme size, numerically rank deficient.
     """
     m, n = A.shape
@@ -69,7 +115,7 @@ def solve_small(A, b, rcond, W, R, x, info):
             v[i] /= -alpha
         for j in range(k + 1, n + 1):
             _reflect(v, W[j, k:])
-    # R is upper triangular; its inverse Z, column by column, bounds the condition number.
+    # R is upper triangular; its inverse, column by column, bounds the condition number.
     for j in range(n):
         for i in range(j):
             R[i, j] = W[j, i]
@@ -89,6 +135,7 @@ def solve_small(A, b, rcond, W, R, x, info):
     condition = math.sqrt(norm) * math.sqrt(inverse_norm)
     if not condition * rcond < 1.0:
         return DECLINED
+    condition = _condition(R, info[3 + n : 3 + 2 * n], info[3 + 2 * n :])
     x_squares = 0.0
     for i in range(n - 1, -1, -1):
         s = W[n, i]

@@ -91,7 +91,7 @@ class NormalOperator(ABC):
 
     @abstractmethod
     def check_finite(self) -> None:
-        """Raise ``ValueError`` if A holds NaN or infinity."""
+        """Raise ``ValueError`` if A holds NaN or infinity; asked when a product is not finite."""
 
 
 class DenseNormal(NormalOperator):
@@ -218,7 +218,8 @@ class DenseNormal(NormalOperator):
 
         with threadpool_limits(1, user_api="blas"):
             run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
-        return G.sum(axis=0), C.sum(axis=0)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return G.sum(axis=0), C.sum(axis=0)
 
     def todense(self) -> NDArray[Any]:
         return self.A
@@ -323,7 +324,8 @@ class OperatorNormal(NormalOperator):
         G = np.zeros((self.shape[1],) * 2, self.dtype)
         for columns, where in self._column_blocks():
             self.n_matvec += columns.shape[1]
-            G[:, where] = self.A.rmatmat(columns)
+            with np.errstate(over="ignore", invalid="ignore"):
+                G[:, where] = self.A.rmatmat(columns)
         self._count(B.shape[1])
         return G, np.asarray(self.A.rmatmat(B.astype(self.dtype, copy=False)))
 
@@ -334,7 +336,9 @@ class OperatorNormal(NormalOperator):
         return dense
 
     def check_finite(self) -> None:
-        """Do nothing: an operator's entries are unknown; its products are checked instead."""
+        """Form the columns, which is worth n products when something went wrong."""
+        for columns, _ in self._column_blocks():
+            check_finite_array(columns, "A")
 
 
 def as_normal(A: Any) -> NormalOperator:

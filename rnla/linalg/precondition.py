@@ -149,6 +149,8 @@ class TruncatedPreconditioner(Preconditioner):
         if rank < len(sigma):
             N = np.linalg.qr(V[:, rank:])[0]
             basis = basis - N @ (N.conj().T @ basis)
+        # Zero columns of A get exact zeros, not rounding errors.
+        basis[~R.any(axis=0)] = 0
         self._U, self._sigma = U[:, :rank], sigma[:rank, None]
         self._basis = np.ascontiguousarray(basis)
         self._basis_adjoint = np.ascontiguousarray(basis.conj().T)

@@ -20,6 +20,7 @@ from rnla._core.results import LstsqResult
 from rnla._core.rng import RNGLike, as_generator
 from rnla._core.status import ConvergenceWarning, Status
 from rnla.linalg.normal import NormalOperator, as_normal
+from rnla.linalg.precondition import column_scale
 from rnla.lstsq._choose import choose
 from rnla.lstsq._methods import LAPACK, SPIR, Gram, Method
 from rnla.lstsq._small import is_small, plain, solve_tiny
@@ -158,6 +159,7 @@ def lstsq_refine(
         and (rng is None or (type(rng) is int and rng >= 0))
         and isinstance(method, str)
         and method in ("auto", "lapack")
+        and isinstance(sketch, str)
         and sketch == "sparse_sign"
     ):
         # The general path would take ten times as long as a tiny problem itself.
@@ -243,19 +245,18 @@ class _Restore:
         self.split = B.dtype.kind == "c" and A.dtype.kind != "c"
         self.dtype = np.result_type(A.stored_dtype, B.dtype)
         self.working_dtype = A.dtype
-        self.unit = 1.0
+        self.unit: Any = 1.0
 
     def working(self, B: NDArray[Any]) -> NDArray[Any]:
-        columns = B.reshape(len(B), -1) if B.ndim == 1 else B
+        columns = B[:, None] if B.ndim == 1 else B
         if self.split:
             columns = np.hstack([columns.real, columns.imag])
         columns = columns.astype(self.working_dtype, copy=False)
-        largest = max(float(columns.real.max(initial=0)), -float(columns.real.min(initial=0)))
-        if columns.dtype.kind == "c":
-            largest = max(largest, float(np.abs(columns.imag).max(initial=0)))
-        if 0 < largest < np.inf and not 1 / _EXTREME < largest < _EXTREME:
-            # A power of two, so exact: squares of extreme numbers leave the range.
-            self.unit = float(np.ldexp(1.0, np.frexp(largest)[1]))
+        largest = np.abs(columns).max(axis=0, initial=0.0)
+        extreme = (largest > 0) & ~((largest > 1 / _EXTREME) & (largest < _EXTREME))
+        if extreme.any():
+            # Powers of two, so exact: squares of extreme numbers leave the range.
+            self.unit = np.where(extreme, 1 / column_scale(largest), 1.0)
             columns = columns / self.unit
         return columns
 
@@ -267,10 +268,10 @@ class _Restore:
         return (X[:, 0] if self.vector else X).astype(self.dtype)
 
     def norms(self, norms: NDArray[np.float64]) -> Any:
+        norms = norms * self.unit
         if self.split:
             half = len(norms) // 2
             norms = np.hypot(norms[:half], norms[half:])
-        norms = norms * self.unit
         return float(norms[0]) if self.vector else norms
 
 
@@ -281,12 +282,17 @@ def _resolve(
     sketch_size: int | None,
 ) -> tuple[Method, bool]:
     if isinstance(method, SPIR | Gram | LAPACK):
+        if sketch_size is not None or not (isinstance(sketch, str) and sketch == "sparse_sign"):
+            raise ValueError(
+                "`sketch` and `sketch_size` must be left out when `method` is an object, which "
+                "carries its own options"
+            )
         return method, False
     spir = SPIR(sketch=sketch, sketch_size=sketch_size)
     named: dict[str, Method] = {"spir": spir, "gram": Gram(), "lapack": LAPACK()}
     if isinstance(method, str) and method in named:
         return named[method], False
-    if method != "auto":
+    if not (isinstance(method, str) and method == "auto"):
         raise ValueError(
             f"`method` must be 'auto', 'spir', 'gram', 'lapack' or a method object, got {method!r}"
         )
@@ -310,7 +316,8 @@ def _solve(
         if not automatic:
             raise ValueError(
                 f"method='gram' needs a condition number below {method.condition_limit:.0e} after "
-                "column scaling and full rank, which `A` does not have; use method='spir'"
+                "column scaling, full rank and entries that can be squared, which `A` does not "
+                "have; use method='spir'"
             )
         method = SPIR(sketch=sketch, sketch_size=sketch_size)
     solved = solve_spir(problem, method, rng)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from rnla._core.checks import as_inexact, check_finite_array, check_positive_float
 from rnla.linalg.normal import as_normal
-from rnla.linalg.precondition import upper_factor
+from rnla.linalg.precondition import column_scale, upper_factor
 from rnla.lstsq._certificate import exact_backward_error, karlson_walden
 
 
@@ -75,8 +75,9 @@ def backward_error(
     """
     dense = as_normal(A).todense()
     dense = dense.astype(np.result_type(dense, np.float64), copy=False)
-    vector = as_inexact(b, "b").astype(np.result_type(dense, b), copy=False)
-    solution = as_inexact(x, "x").astype(np.result_type(dense, x), copy=False)
+    vector, solution = as_inexact(b, "b"), as_inexact(x, "x")
+    vector = vector.astype(np.result_type(dense, vector), copy=False)
+    solution = solution.astype(np.result_type(dense, solution), copy=False)
     m, n = dense.shape
     if m < n:
         raise ValueError(f"`A` must have at least as many rows as columns, got shape {(m, n)}")
@@ -89,6 +90,10 @@ def backward_error(
         check_finite_array(array, name)
     if theta != np.inf and check_positive_float(theta, "theta") == 0:
         raise ValueError("`theta` must be positive, got 0")
+    # The value does not change under A -> s A, b -> t b, x -> (t / s) x; powers of two are exact.
+    s = float(column_scale(np.abs(dense).max(initial=0.0)))
+    t = float(column_scale(np.abs(vector).max(initial=0.0)))
+    dense, vector, solution, theta = dense * s, vector * t, solution * (t / s), theta * (s / t)
     norm = float(np.linalg.norm(dense))
     if norm == 0:
         return 0.0

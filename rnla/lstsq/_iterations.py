@@ -81,7 +81,8 @@ def spir(
         dY = np.zeros((P.rank, len(columns)), A.dtype)
         for errors in _conjugate_gradients(A, P, certificate, now, columns, dY, tolerance, first):
             n_iter += 1
-            stop = yield State(n_iter, _worst(errors), False, _former(now.X, P, dY, columns))
+            former = _former(now.X, P, dY.copy(), columns)
+            stop = yield State(n_iter, _worst(errors), False, former)
             if stop:
                 break
         X = _former(now.X, P, dY, columns)()

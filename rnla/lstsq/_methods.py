@@ -37,7 +37,7 @@ class SPIR:
         if isinstance(self.sketch, SketchingOperator):
             if self.sketch_size is not None:
                 raise ValueError("`sketch_size` must be None when `sketch` is an operator")
-        elif self.sketch not in SKETCHES:
+        elif not isinstance(self.sketch, str) or self.sketch not in SKETCHES:
             known = ", ".join(sorted(SKETCHES))
             raise ValueError(
                 f"`sketch` must be one of {known} or a SketchingOperator, got {self.sketch!r}"

@@ -43,7 +43,7 @@ def solve_tiny(
         general path then decides.
     """
     m, n = A.shape
-    x, info = np.empty(n), np.empty(n + 3)
+    x, info = np.empty(n), np.empty(3 * n + 3)
     if solve_small(A, b, rcond, np.empty((n + 1, m)), np.empty((n, n)), x, info) != SOLVED:
         return None
     residual_norm, error, condition = info[:3].tolist()

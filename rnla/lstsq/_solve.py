@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lstsq as scipy_lstsq
 
+from rnla._core.checks import check_finite_array
 from rnla._core.driver import Callback, Iteration, Outcome, State, run
 from rnla._core.rng import RNGLike
 from rnla._core.status import Status
@@ -26,6 +27,9 @@ from rnla.sketch import SketchingOperator
 from rnla.sketch._families import SKETCHES
 
 _DENSE_BYTES = 4 << 30
+_ZETA = 8
+# The bounds of the minimum-norm branch overstate the backward error.
+_WIDE_TOLERANCE = 10 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -80,9 +84,11 @@ class Solved:
     def judged(self, rcond: float) -> Solved:
         """Count an error below the cut-off as converged where directions were dropped."""
         P, outcome = self.preconditioner, self.outcome
-        if P is None or P.rank == P.shape[0] or outcome.status is not Status.STAGNATED:
-            return self
-        if not outcome.state.error <= rcond:
+        if P is None:
+            reached = outcome.state.error <= _WIDE_TOLERANCE
+        else:
+            reached = P.rank < P.shape[0] and outcome.state.error <= rcond
+        if outcome.status is not Status.STAGNATED or not reached:
             return self
         return replace(self, outcome=replace(outcome, status=Status.CONVERGED))
 
@@ -90,6 +96,11 @@ class Solved:
 def solve_spir(problem: Problem, method: SPIR, rng: RNGLike) -> Solved:
     """Sketch, factor, start from sketch-and-solve, refine."""
     A, B = problem.A, problem.B
+    m, n = A.shape
+    named = isinstance(method.sketch, str)
+    if named and method.sketch_size is None and n <= m <= default_sketch_size(m, n):
+        # A sketch as tall as A would only lose: A is its own best sketch.
+        return solve_lapack(problem)
     S = _sketching_operator(method, A, rng)
     SA = A.sketch(S)
     if not np.isfinite(SA).all():
@@ -119,7 +130,8 @@ def _sketching_operator(method: SPIR, A: NormalOperator, rng: RNGLike) -> Sketch
     else:
         d = check_sketch_size(method.sketch_size, m, n)
     dtype = np.float32 if A.stored_dtype.char in "fF" else np.float64
-    return SKETCHES[method.sketch].draw(max(1, d), m, rng=rng, dtype=dtype)
+    options = {"zeta": min(_ZETA, d)} if method.sketch == "sparse_sign" else {}
+    return SKETCHES[method.sketch].draw(d, m, rng=rng, dtype=dtype, **options)
 
 
 def solve_gram(problem: Problem, method: Gram) -> Solved | None:
@@ -161,8 +173,7 @@ def solve_lapack(problem: Problem) -> Solved:
             f"{A.shape}; use method='spir' or pass a dense array"
         )
     dense = A.todense()
-    if not np.isfinite(dense.sum()):
-        A.check_finite()
+    check_finite_array(dense, "A")
     if m < n:
         return _minimum_norm(problem, dense)
     A.n_passes += 1
@@ -175,15 +186,21 @@ def solve_lapack(problem: Problem) -> Solved:
 def _minimum_norm(problem: Problem, dense: NDArray[Any]) -> Solved:
     """Take LAPACK's SVD-based solution, certified by bounds that need no factor of A."""
     A, B = problem.A, problem.B
-    X, _, rank, sigma = scipy_lstsq(
-        dense.astype(A.dtype, copy=False), B, cond=problem.rcond, check_finite=False
-    )
-    G, r_norm = A.gradient(X, B)
-    x_norm, norm = np.linalg.norm(X, axis=0), float(np.linalg.norm(dense))
+    # One power of two for all of A, so that no norm overflows or underflows.
+    unit = float(column_scale(np.abs(dense).max(initial=0.0)))
+    scaled = dense.astype(A.dtype) * unit
+    X, _, rank, sigma = scipy_lstsq(scaled, B, cond=problem.rcond, check_finite=False)
+    R = B - scaled @ X
+    G, r_norm = scaled.conj().T @ R, np.linalg.norm(R, axis=0)
+    A.n_passes += 1
+    x_norm, norm = np.linalg.norm(X, axis=0), float(np.linalg.norm(scaled))
     with np.errstate(divide="ignore", invalid="ignore"):
         bounds = np.fmin(np.linalg.norm(G, axis=0) / r_norm, r_norm / x_norm) / (norm or 1.0)
-    error = float(np.where(r_norm > 0, bounds, 0.0).max(initial=0.0))
-    state = State(0, error, True, lambda: X, r_norm)
-    status = Status.CONVERGED if error <= problem.tolerance else Status.STAGNATED
+    error = float(np.where(r_norm == 0, 0.0, bounds).max(initial=0.0))
+    solution = X * unit
+
+    def states() -> Iteration:
+        yield State(0, error, True, lambda: solution, r_norm)
+
     condition = float(sigma[0] / sigma[-1]) if sigma[-1] > 0 else np.inf
-    return Solved(Outcome(state, status, 0, np.array([error])), None, rank, condition, "lapack")
+    return Solved(problem.run(states()), None, rank, condition, "lapack")

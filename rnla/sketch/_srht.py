@@ -266,14 +266,16 @@ class SRHT(SketchingOperator):
 
 
 def _panels(columns: int, widest: int) -> list[tuple[int, int]]:
-    """Cut the columns into panels of nearly equal width, as many for each thread.
+    """Cut the columns at multiples of eight into panels, as many for each thread.
 
     Columns do not meet in any sum, so the cuts may follow the thread count.
     """
     threads = get_num_threads()
     count = -(-columns // widest)
     shared = -(-count // threads) * threads
-    return even_parts(columns, max(count, min(shared, columns // _LEAST_WIDTH)))
+    # Eight doubles are a cache line: where rows are aligned, so are their pieces.
+    parts = even_parts(-(-columns // 8), max(count, min(shared, columns // _LEAST_WIDTH)))
+    return [(8 * low, min(columns, 8 * high)) for low, high in parts]
 
 
 def _sample_rows(key: NDArray[np.uint64], d: int, order: int) -> NDArray[np.uint64]:

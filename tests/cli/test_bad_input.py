@@ -52,7 +52,7 @@ CASES = {
     "missing right-hand side": (None, "A.npy none.csv", "none.csv: No such file"),
     "no suffix": (None, "A b.npy", "cannot tell the format"),
     "unknown suffix": (None, "A.xlsx b.npy", "use .npy, .npz"),
-    "folder": (lambda: Path("bad.npy").mkdir(), "bad.npy b.npy", "Is a directory"),
+    "folder": (lambda: Path("bad.npy").mkdir(), "bad.npy b.npy", "bad.npy: "),
     "garbage npy": (data(b"garbage", "bad.npy"), "bad.npy b.npy", "not an array"),
     "empty npy": (data(b"", "bad.npy"), "bad.npy b.npy", "not an array"),
     "garbage npz": (data(b"garbage", "bad.npz"), "bad.npz b.npy", "zip"),

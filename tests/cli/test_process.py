@@ -66,6 +66,7 @@ def test_bad_input_in_a_process(tmp_path):
     assert done.stderr == "python -m rnla: error: A.npy: No such file or directory\n"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal there")
 def test_reader_that_has_gone():
     with subprocess.Popen(
         [*COMMAND, "info"], env=ENVIRONMENT, stdout=subprocess.PIPE, stderr=subprocess.PIPE

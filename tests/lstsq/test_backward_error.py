@@ -230,7 +230,7 @@ def test_bad_arguments_are_named(change, error, name, exact, rng):
 
 
 def test_against_extended_precision(rng):
-    # The residual and gradient of a good x, in 64-bit mantissas: double precision measures roundoff.
+    # Residual and gradient with 64-bit mantissas: double precision is enough to measure roundoff.
     if np.finfo(np.longdouble).eps >= EPS:
         pytest.skip("no extended precision here")
     A, b, _ = lstsq_problem(300, 10, condition=1e3, residual=1e-3, rng=rng)

@@ -61,9 +61,7 @@ def test_a_column_repeated_at_other_scales_has_minimum_norm(method, rng):
     b = rng.standard_normal(500)
     result = lstsq_refine(A, b, method=method, rng=0)
     assert result.rank == 4
-    np.testing.assert_allclose(
-        result.x, np.linalg.lstsq(A, b, rcond=CUT)[0], rtol=1e-9, atol=1e-13
-    )
+    np.testing.assert_allclose(result.x, np.linalg.lstsq(A, b, rcond=CUT)[0], rtol=1e-9, atol=1e-13)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -197,18 +195,16 @@ def test_wide_and_deficient(method, rng):
     consistent, b = A @ rng.standard_normal(30), rng.standard_normal(9)
     for rhs in (consistent, b):
         result = lstsq_refine(A, rhs, method=method)
-        np.testing.assert_allclose(
-            result.x, np.linalg.lstsq(A, rhs, rcond=CUT)[0], atol=1e-12
-        )
+        np.testing.assert_allclose(result.x, np.linalg.lstsq(A, rhs, rcond=CUT)[0], atol=1e-12)
         assert result.rank == 4
         assert result.success
 
 
 def test_wide_matrices_are_refused_by_tall_methods():
     A = np.ones((3, 5))
-    with pytest.raises(ValueError, match="method='spir' needs m >= n.*lapack"):
+    with pytest.raises(ValueError, match=r"method='spir' needs m >= n.*lapack"):
         lstsq_refine(A, np.ones(3), method="spir")
-    with pytest.raises(ValueError, match="method='gram'.*use method='(lapack|spir)'"):
+    with pytest.raises(ValueError, match=r"method='gram'.*use method='(lapack|spir)'"):
         lstsq_refine(A, np.ones(3), method="gram")
 
 
@@ -302,7 +298,7 @@ def test_a_sparse_matrix_without_entries_in_some_rows_and_columns(method, rng):
 @forms
 def test_gram_refuses_what_it_cannot_certify(form, condition, rng):
     A, b, _ = lstsq_problem(500, 15, condition=condition, residual=1e-3, rng=rng)
-    with pytest.raises(ValueError, match="method='gram' needs a condition number.*method='spir'"):
+    with pytest.raises(ValueError, match=r"method='gram' needs a condition number.*method='spir'"):
         lstsq_refine(form(A), b, method="gram")
 
 

@@ -122,7 +122,8 @@ def test_methods_are_values():
     assert repr(Gram()) == "Gram(condition_limit=1000000.0)"
     with pytest.raises(dataclasses.FrozenInstanceError):
         Gram().condition_limit = 3
-    for method in (SPIR(sketch="count_sketch", sketch_size=9), Gram(condition_limit=10.0), LAPACK()):
+    spir = SPIR(sketch="count_sketch", sketch_size=9)
+    for method in (spir, Gram(condition_limit=10.0), LAPACK()):
         assert pickle.loads(pickle.dumps(method)) == method
     with pytest.raises(TypeError):
         SPIR("sparse_sign")

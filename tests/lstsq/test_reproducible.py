@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import threading
+import time
 import warnings
 
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 import scipy.sparse
 from lstsq_cases import gaussian
 from scipy.sparse.linalg import aslinearoperator
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import rnla
 from rnla import lstsq_refine
+from rnla.linalg import normal
 from rnla.testing import lstsq_problem
 
 FORMS = [np.asarray, np.asfortranarray, scipy.sparse.csr_array, aslinearoperator]
@@ -22,13 +25,6 @@ FORMS = [np.asarray, np.asfortranarray, scipy.sparse.csr_array, aslinearoperator
 
 def bits(result):
     return result.x.tobytes(), result.history.tobytes(), result.residual_norm, result.n_passes
-
-
-@pytest.fixture
-def threads():
-    """Whatever a test sets, the next one finds the default."""
-    yield rnla.set_num_threads
-    rnla.set_num_threads(None)
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)
@@ -98,7 +94,9 @@ def test_any_number_of_threads_for_several_columns_and_deficient_rank(condition,
 def test_eight_python_threads(rng):
     A, b, _ = lstsq_problem(20_000, 30, condition=1e6, residual=0.1, rng=rng)
     forms = [form(A) for form in FORMS]
-    expected = [bits(lstsq_refine(form, b, method="spir", rng=seed)) for seed, form in enumerate(forms)]
+    expected = [
+        bits(lstsq_refine(form, b, method="spir", rng=seed)) for seed, form in enumerate(forms)
+    ]
     found, start = {}, threading.Barrier(8)
 
     def work(name):
@@ -133,6 +131,36 @@ def test_threads_may_change_while_others_solve(rng, threads):
         workers[n % 3].join(0.002)
     assert len(found) == 12
     assert set(found) == {expected}
+
+
+@pytest.mark.parametrize("method", ["auto", "spir", "gram", "lapack"])
+def test_blas_keeps_its_threads(method, rng, monkeypatch):
+    # Limits of BLAS are global: set and undone by overlapping threads, they may stay set.
+    A, b, _ = lstsq_problem(30_000, 16, condition=10, residual=0.1, rng=rng)
+    lstsq_refine(A, b, method=method, rng=0)
+    real = normal._add_gram
+
+    def slow(*arguments):
+        time.sleep(0.01)
+        real(*arguments)
+
+    monkeypatch.setattr(normal, "_add_gram", slow)
+
+    def blas_threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        workers = [
+            threading.Thread(target=lstsq_refine, args=(A, b), kwargs={"method": method, "rng": 0})
+            for _ in range(3)
+        ]
+        for worker in workers:
+            worker.start()
+            time.sleep(0.03)
+        for worker in workers:
+            worker.join()
+        assert blas_threads() == before
 
 
 def test_layouts_agree_to_roundoff(rng):

@@ -30,9 +30,7 @@ def assert_scales(A, b, x, a, c, result):
     """The problem with A times 2**a and b times 2**c has the solution x times 2**(c - a)."""
     assert result.success
     np.testing.assert_allclose(np.ldexp(result.x.real, a - c), x.real, atol=1e-9)
-    assert result.residual_norm == pytest.approx(
-        np.ldexp(np.linalg.norm(b - A @ x), c), rel=1e-9
-    )
+    assert result.residual_norm == pytest.approx(np.ldexp(np.linalg.norm(b - A @ x), c), rel=1e-9)
     scaled = np.ldexp(result.x, a - c)
     assert backward_error(A, b, scaled, exact=True) <= 10 * EPS
     assert 0 < result.backward_error <= 2 * EPS
@@ -135,7 +133,5 @@ def test_backward_error(exponent, exact, rng):
     x = rng.standard_normal(5)
     value = backward_error(A, b, x, exact=exact)
     for a, c in ((exponent, 0), (0, exponent), (exponent, exponent)):
-        scaled = backward_error(
-            np.ldexp(A, a), np.ldexp(b, c), np.ldexp(x, c - a), exact=exact
-        )
+        scaled = backward_error(np.ldexp(A, a), np.ldexp(b, c), np.ldexp(x, c - a), exact=exact)
         assert scaled == pytest.approx(value, rel=1e-8)

@@ -73,7 +73,7 @@ def test_constructors(call, error, match):
     [
         np.ones(89),
         np.ones((89, 2)),
-        np.ones((2, 90)),
+        np.ones((2, 91)),
         np.float64(3.0),
         np.ones((0, 3)),
         scipy.sparse.csr_array((89, 2)),
