@@ -111,12 +111,11 @@ def randsvd(
 
     planted = rng.standard_normal(n)
     planted /= np.linalg.norm(planted)
-    noise = rng.standard_normal(m)
-    noise = product(A, noise, refine(A, noise, R, np.zeros(n))[0])
-    scale = float(np.linalg.norm(noise.astype(float)))
     b = -product(A, np.zeros(m), planted)
-    if scale > 0:
-        b += residual / scale * noise
+    if m > n:
+        noise = rng.standard_normal(m)
+        noise = product(A, noise, refine(A, noise, R, np.zeros(n))[0])
+        b += residual / np.linalg.norm(noise.astype(float)) * noise
     b = b.astype(dtype)
     x, converged = refine(A, b, R, planted) if reference else (None, False)
     return Problem(A, b, R, x if converged else None)

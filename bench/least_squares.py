@@ -92,9 +92,7 @@ def compare(problem: Problem, wanted: list[str] | None, repeat: int) -> list[dic
 
 def _attempt(solver: Solver, problem: Problem) -> Any:
     try:
-        # What a warning has to say stands in the column of backward errors.
-        with warnings.catch_warnings(action="ignore"):
-            return solver.solve(problem.A, problem.b, 0)
+        return solver.solve(problem.A, problem.b, 0)
     except (np.linalg.LinAlgError, ValueError) as error:
         return error
 
@@ -146,7 +144,9 @@ def main(argv: list[str] | None = None) -> int:
                 reference=not arguments.no_reference,
                 seed=arguments.seed,
             )
-            rows = compare(problem, arguments.methods, arguments.repeat)
+            # What the solvers warn of stands in the column of backward errors.
+            with warnings.catch_warnings(action="ignore"):
+                rows = compare(problem, arguments.methods, arguments.repeat)
             beta = max((row["beta"] for row in rows if "beta" in row), default=np.nan)
             size = problem.A.dtype.itemsize
             report.table(

@@ -77,10 +77,8 @@ def sketch_rows(
                 calls[f"scipy csc of {name}"] = lambda turn, T=T: T @ A
         if scipy_too and "count_sketch" in names:
             calls["scipy clarkson_woodruff"] = lambda turn, d=d: clarkson_woodruff_transform(A, d)
-        rivals = {
-            "count_sketch": "scipy clarkson_woodruff",
-            **{name: f"scipy csc of {name}" for name in names},
-        }
+        rivals = {name: f"scipy csc of {name}" for name in names}
+        rivals["count_sketch"] = "scipy clarkson_woodruff"
         rows += _rows(A, d, interleaved(calls, repeat), rivals)
     return rows
 

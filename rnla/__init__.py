@@ -1,12 +1,16 @@
 """Randomized numerical linear algebra: a sketch is the preconditioner, never the answer."""
 
 import logging
+from importlib import import_module
+from typing import Any
 
 from rnla import lstsq, sketch
 from rnla._core.results import LstsqResult
 from rnla._core.status import ConvergenceWarning, RnlaWarning, Status
 from rnla._core.threads import get_num_threads, limit_threads, set_num_threads
+from rnla._core.versions import show_versions
 from rnla.lstsq import lstsq_refine
+from rnla.lstsq._warmup import warmup
 
 __version__ = "0.1.0"
 
@@ -20,7 +24,22 @@ __all__ = [
     "lstsq",
     "lstsq_refine",
     "set_num_threads",
+    "show_versions",
     "sketch",
+    "warmup",
 ]
 
+# Loaded on first use: Matplotlib, and matrices for tests.
+_LAZY = {"plot", "testing"}
+
 logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return import_module(f"rnla.{name}")
+    raise AttributeError(f"module 'rnla' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LAZY])

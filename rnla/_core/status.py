@@ -34,7 +34,3 @@ class RnlaWarning(UserWarning):
 
 class ConvergenceWarning(RnlaWarning):
     """The certificate of the returned answer is above the tolerance."""
-
-
-class EfficiencyWarning(RnlaWarning):
-    """The input forces a slow or memory-hungry path that another form of it would avoid."""

@@ -283,7 +283,7 @@ class SparseNormal(NormalOperator):
             return (adjoint @ self.A).toarray(), adjoint @ B
 
     def todense(self) -> NDArray[Any]:
-        return self.A.toarray()
+        return np.asarray(self.A.toarray())
 
     def check_finite(self) -> None:
         check_finite_array(self.A.data, "A")
@@ -364,13 +364,15 @@ def as_normal(A: Any) -> NormalOperator:
     if isinstance(A, NormalOperator):
         return A
     if issparse(A):
-        if A.ndim != 2:
-            raise ValueError(f"`A` must have two axes, got shape {A.shape}")
-        return SparseNormal(A)
+        sparse: Any = A
+        if sparse.ndim != 2:
+            raise ValueError(f"`A` must have two axes, got shape {sparse.shape}")
+        return SparseNormal(sparse)
     if isinstance(A, LinearOperator) or (
         not isinstance(A, np.ndarray) and hasattr(A, "matvec") and hasattr(A, "shape")
     ):
-        return OperatorNormal(aslinearoperator(A))
+        operator: Any = A
+        return OperatorNormal(aslinearoperator(operator))
     A = as_inexact(A, "A")
     if A.ndim != 2:
         raise ValueError(f"`A` must have two axes, got shape {A.shape}")

@@ -19,7 +19,7 @@ _INLINE_ENTRIES = 1 << 15
 _POWER_STEPS = 6
 
 
-class Preconditioner(LinearOperator):  # type: ignore[misc]
+class Preconditioner(LinearOperator):
     """The map ``x = P y`` that makes the columns of ``A @ P`` nearly orthonormal.
 
     Built from a triangular factor R of the column-scaled sketch, ``S A D = Q R``. It works in
@@ -49,7 +49,7 @@ class Preconditioner(LinearOperator):  # type: ignore[misc]
         scale: NDArray[np.float64],
         condition: float,
     ) -> None:
-        super().__init__(R.dtype, shape)
+        super().__init__(R.dtype, shape)  # type: ignore[call-arg]
         self.R = R
         self.scale = scale[:, None]
         self.condition = condition
@@ -60,6 +60,14 @@ class Preconditioner(LinearOperator):  # type: ignore[misc]
 
     def _rmatvec(self, x: NDArray[Any]) -> NDArray[Any]:
         return self._rmatmat(x.reshape(-1, self.shape[0]).T).T.reshape(*_lead(x), self.shape[1])
+
+    @abstractmethod
+    def _matmat(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return ``P @ X``."""
+
+    @abstractmethod
+    def _rmatmat(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return ``P^H @ X``."""
 
     @abstractmethod
     def surrogate_solution(self, C: NDArray[Any]) -> NDArray[Any]:
@@ -111,7 +119,7 @@ class TriangularPreconditioner(Preconditioner):
         )
 
     def _matmat(self, X: NDArray[Any]) -> NDArray[Any]:
-        return self.scale * _substitute(solve_upper, self._upper, X)
+        return np.multiply(self.scale, _substitute(solve_upper, self._upper, X))
 
     def _rmatmat(self, X: NDArray[Any]) -> NDArray[Any]:
         return _substitute(solve_lower, self._lower, self.scale * X)
@@ -159,13 +167,13 @@ class TruncatedPreconditioner(Preconditioner):
         return small_product(self._basis, X / self._sigma)
 
     def _rmatmat(self, X: NDArray[Any]) -> NDArray[Any]:
-        return small_product(self._basis_adjoint, X) / self._sigma
+        return np.divide(small_product(self._basis_adjoint, X), self._sigma)
 
     def surrogate_solution(self, C: NDArray[Any]) -> NDArray[Any]:
         return self._matmat(self._U.conj().T @ C)
 
     def lift(self) -> NDArray[Any]:
-        return self.R.conj().T @ self._U
+        return np.asarray(self.R.conj().T @ self._U)
 
 
 def _lead(x: NDArray[Any]) -> tuple[int, ...]:
@@ -201,7 +209,7 @@ def small_product(M: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
     """
     dtype = np.result_type(M, X)
     if X.shape[1] > 1 or dtype != M.dtype:
-        return M @ X
+        return np.asarray(M @ X)
     x = np.ascontiguousarray(X[:, 0], dtype)
     out = np.zeros(M.shape[0], dtype)
 
@@ -259,7 +267,7 @@ def column_scale(norms: NDArray[Any]) -> NDArray[np.float64]:
 def upper_factor(W: NDArray[Any]) -> NDArray[Any]:
     """Factor an F-ordered `W` (d, n) in place; the upper triangle of what returns is R."""
     d, n = W.shape
-    (geqrt,) = get_lapack_funcs(("geqrt",), (W,))
+    geqrt: Any = get_lapack_funcs("geqrt", (W,))
     # Recursive panels: about twice the speed of geqrf, and only R is needed.
     factor, _, info = geqrt(min(_QR_BLOCK, d, n), W, overwrite_a=True)
     if info != 0:
@@ -269,7 +277,7 @@ def upper_factor(W: NDArray[Any]) -> NDArray[Any]:
 
 def inverse_upper(R: NDArray[Any]) -> NDArray[Any] | None:
     """Return the inverse of an upper triangular matrix, None if a diagonal entry is zero."""
-    (trtri,) = get_lapack_funcs(("trtri",), (R,))
+    trtri: Any = get_lapack_funcs("trtri", (R,))
     inverse, info = trtri(R, lower=0)
     return inverse if info == 0 else None
 

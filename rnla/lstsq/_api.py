@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from rnla._core.checks import (
     as_inexact,
@@ -38,7 +38,7 @@ _EXTREME = 1e100
 
 def lstsq_refine(
     A: Any,
-    b: ArrayLike,
+    b: Any,
     *,
     rcond: float | None = None,
     method: str | Method = "auto",
@@ -155,7 +155,11 @@ def lstsq_refine(
         and plain(b, 1)
         and len(b) == len(A)
         and is_small(*A.shape)
-        and callback is maxiter is rcond is rtol is sketch_size is None
+        and rcond is None
+        and rtol is None
+        and sketch_size is None
+        and maxiter is None
+        and callback is None
         and (rng is None or (type(rng) is int and rng >= 0))
         and isinstance(method, str)
         and method in ("auto", "lapack")
@@ -200,7 +204,7 @@ def lstsq_refine(
 
 def _check(
     A: Any,
-    b: ArrayLike,
+    b: Any,
     rcond: float | None,
     rtol: float | None,
     maxiter: int | None,
@@ -290,9 +294,11 @@ def _resolve(
         return method, False
     spir = SPIR(sketch=sketch, sketch_size=sketch_size)
     named: dict[str, Method] = {"spir": spir, "gram": Gram(), "lapack": LAPACK()}
-    if isinstance(method, str) and method in named:
-        return named[method], False
-    if not (isinstance(method, str) and method == "auto"):
+    # `method` may be anything a caller passes, an array for one.
+    name = method if isinstance(method, str) else repr(method)
+    if name in named:
+        return named[name], False
+    if name != "auto":
         raise ValueError(
             f"`method` must be 'auto', 'spir', 'gram', 'lapack' or a method object, got {method!r}"
         )

@@ -9,7 +9,7 @@ import numpy as np
 from rnla._core.checks import check_int
 from rnla.linalg.normal import DenseNormal, NormalOperator, OperatorNormal, as_normal
 from rnla.linalg.precondition import equilibrating_scale, frobenius, inverse_upper
-from rnla.lstsq._methods import SPIR, Choice, Gram, LAPACK
+from rnla.lstsq._methods import LAPACK, SPIR, Choice, Gram
 from rnla.sketch import SketchingOperator
 
 # Flops that take as long as reading one double, by kind of work: see docs/develop/kernels.md.
@@ -58,9 +58,7 @@ def choose_method(
     return choose(as_normal(A), sketch, sketch_size)
 
 
-def choose(
-    A: NormalOperator, sketch: str | SketchingOperator, sketch_size: int | None
-) -> Choice:
+def choose(A: NormalOperator, sketch: str | SketchingOperator, sketch_size: int | None) -> Choice:
     """Do the work of `choose_method` on a wrapped matrix."""
     m, n = A.shape
     spir = SPIR(sketch=sketch, sketch_size=sketch_size)
@@ -75,9 +73,7 @@ def choose(
             return Choice(method=spir, reason="sparse and tall: the sketch is small")
         return Choice(method=LAPACK(), reason="sparse but not tall: QR of the dense matrix")
     if m * n < _SMALL:
-        return Choice(
-            method=LAPACK(), reason="small: Householder QR is as fast as any sketch"
-        )
+        return Choice(method=LAPACK(), reason="small: Householder QR is as fast as any sketch")
     if m < _TALL * n:
         return Choice(method=LAPACK(), reason=f"m < {_TALL} n: no room for a sketch")
     gram_passes = 4 + n / _BALANCE_GEMM

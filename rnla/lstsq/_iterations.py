@@ -203,9 +203,7 @@ def _worst(errors: NDArray[np.float64]) -> float:
     return float(errors.max(initial=0.0)) if not np.isnan(errors).any() else np.inf
 
 
-def _former(
-    X: NDArray[Any], P: Preconditioner, dY: NDArray[Any], columns: NDArray[np.intp]
-) -> Any:
+def _former(X: NDArray[Any], P: Preconditioner, dY: NDArray[Any], columns: NDArray[np.intp]) -> Any:
     def form() -> NDArray[Any]:
         moved = X.copy()
         moved[:, columns] += P.matmat(dY)

@@ -131,7 +131,8 @@ def _sketching_operator(method: SPIR, A: NormalOperator, rng: RNGLike) -> Sketch
         d = check_sketch_size(method.sketch_size, m, n)
     dtype = np.float32 if A.stored_dtype.char in "fF" else np.float64
     options = {"zeta": min(_ZETA, d)} if method.sketch == "sparse_sign" else {}
-    return SKETCHES[method.sketch].draw(d, m, rng=rng, dtype=dtype, **options)
+    drawn: SketchingOperator = SKETCHES[method.sketch].draw(d, m, rng=rng, dtype=dtype, **options)
+    return drawn
 
 
 def solve_gram(problem: Problem, method: Gram) -> Solved | None:

@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+import scipy.optimize
 import scipy.sparse
 from lstsq_cases import gaussian
 from scipy.sparse.linalg import aslinearoperator
@@ -149,18 +150,20 @@ def test_blas_keeps_its_threads(method, rng, monkeypatch):
     def blas_threads():
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
-    with threadpool_limits(2, user_api="blas"):
-        before = blas_threads()
-        workers = [
-            threading.Thread(target=lstsq_refine, args=(A, b), kwargs={"method": method, "rng": 0})
-            for _ in range(3)
-        ]
+    before = blas_threads()
+    workers = [
+        threading.Thread(target=lstsq_refine, args=(A, b), kwargs={"method": method, "rng": 0})
+        for _ in range(3)
+    ]
+    try:
         for worker in workers:
             worker.start()
             time.sleep(0.03)
         for worker in workers:
             worker.join()
         assert blas_threads() == before
+    finally:
+        threadpool_limits(before[0], user_api="blas")
 
 
 def test_layouts_agree_to_roundoff(rng):
