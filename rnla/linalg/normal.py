@@ -309,7 +309,7 @@ class OperatorNormal(NormalOperator):
         n = self.shape[1]
         for start in range(0, n, _PROBE_COLUMNS):
             stop = min(n, start + _PROBE_COLUMNS)
-            unit = np.zeros((n, stop - start), self.stored_dtype)
+            unit = np.zeros((n, stop - start), self.dtype)
             unit[np.arange(start, stop), np.arange(stop - start)] = 1
             self.n_matvec += stop - start
             yield np.asarray(self.A.matmat(unit)), slice(start, stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from typing import Any
 
@@ -56,10 +57,10 @@ class Preconditioner(LinearOperator):
         self.rank = shape[1]
 
     def _matvec(self, x: NDArray[Any]) -> NDArray[Any]:
-        return self._matmat(x.reshape(-1, self.shape[1]).T).T.reshape(*_lead(x), self.shape[0])
+        return _apply_vectors(self._matmat, x, self.shape[1], self.shape[0])
 
     def _rmatvec(self, x: NDArray[Any]) -> NDArray[Any]:
-        return self._rmatmat(x.reshape(-1, self.shape[0]).T).T.reshape(*_lead(x), self.shape[1])
+        return _apply_vectors(self._rmatmat, x, self.shape[0], self.shape[1])
 
     @abstractmethod
     def _matmat(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -119,7 +120,7 @@ class TriangularPreconditioner(Preconditioner):
         )
 
     def _matmat(self, X: NDArray[Any]) -> NDArray[Any]:
-        return np.multiply(self.scale, _substitute(solve_upper, self._upper, X))
+        return np.asarray(self.scale * _substitute(solve_upper, self._upper, X))
 
     def _rmatmat(self, X: NDArray[Any]) -> NDArray[Any]:
         return _substitute(solve_lower, self._lower, self.scale * X)
@@ -167,7 +168,7 @@ class TruncatedPreconditioner(Preconditioner):
         return small_product(self._basis, X / self._sigma)
 
     def _rmatmat(self, X: NDArray[Any]) -> NDArray[Any]:
-        return np.divide(small_product(self._basis_adjoint, X), self._sigma)
+        return np.asarray(small_product(self._basis_adjoint, X) / self._sigma)
 
     def surrogate_solution(self, C: NDArray[Any]) -> NDArray[Any]:
         return self._matmat(self._U.conj().T @ C)
@@ -176,9 +177,11 @@ class TruncatedPreconditioner(Preconditioner):
         return np.asarray(self.R.conj().T @ self._U)
 
 
-def _lead(x: NDArray[Any]) -> tuple[int, ...]:
+def _apply_vectors(apply: Any, x: NDArray[Any], n_in: int, n_out: int) -> NDArray[Any]:
     # SciPy before 1.18 also passes (n, 1) to `_matvec`; since then batches (..., n).
-    return () if x.ndim == 2 and x.shape[1] == 1 and x.shape[0] != 1 else x.shape[:-1]
+    lead = () if x.shape == (n_in, 1) else x.shape[:-1]
+    result = apply(x.reshape(math.prod(lead), n_in).T)
+    return np.asarray(result.T.reshape(*lead, n_out))
 
 
 def _substitute(solve: Any, T: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
@@ -208,7 +211,7 @@ def small_product(M: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
         The product.
     """
     dtype = np.result_type(M, X)
-    if X.shape[1] > 1 or dtype != M.dtype:
+    if X.shape[1] != 1 or dtype != M.dtype:
         return np.asarray(M @ X)
     x = np.ascontiguousarray(X[:, 0], dtype)
     out = np.zeros(M.shape[0], dtype)

@@ -280,7 +280,7 @@ class _Restore:
 
 
 def _resolve(
-    method: str | Method,
+    method: Any,
     A: NormalOperator,
     sketch: str | SketchingOperator,
     sketch_size: int | None,
