@@ -56,7 +56,7 @@ def _load(A, b, W, scale):
 
 @_helper
 def _factor(W, R):
-    # Householder QR of the rows of W; reflector k is stored in W[k, k:]. False if a column vanishes.
+    # Householder QR of the rows of W, reflector k in W[k, k:]; False if a column vanishes.
     n = R.shape[0]
     for k in range(n):
         v = W[k, k:]

@@ -1,14 +1,4 @@
-"""Assertions and matrices with known answers, for tests of linear algebra code.
-
-Examples
---------
->>> import rnla
->>> from rnla.testing import lstsq_problem
->>> problem = lstsq_problem(500, 20, condition=1e8, residual=1e-3, rng=0)
->>> result = rnla.lstsq_refine(problem.A, problem.b, rng=1)
->>> bool(abs(result.x - problem.x).max() < 1e-3)
-True
-"""
+"""Least-squares problems and matrices with known answers."""
 
 from __future__ import annotations
 
@@ -19,105 +9,6 @@ from numpy.typing import NDArray
 
 from rnla._core.checks import check_int, check_positive_float, inexact_dtype
 from rnla._core.rng import RNGLike, as_generator
-
-__all__ = [
-    "LstsqProblem",
-    "assert_adjoint",
-    "assert_orthonormal",
-    "coherent",
-    "haar",
-    "hilbert",
-    "laeuchli",
-    "lstsq_problem",
-    "prolate",
-    "vandermonde",
-]
-
-
-def assert_adjoint(op: Any, rng: RNGLike = None) -> None:
-    r"""Raise unless an operator and its adjoint belong together.
-
-    Checks :math:`\langle y, A x \rangle = \langle A^H y, x \rangle` on random vectors and on a
-    random block, to 100 units of roundoff of the operator's precision.
-
-    Parameters
-    ----------
-    op : LinearOperator
-        With ``shape``, ``dtype``, ``matvec``, ``rmatvec``, ``matmat`` and ``rmatmat``.
-    rng : {None, int, SeedSequence, BitGenerator, Generator}, optional
-        Source of the vectors, as in ``numpy.random.default_rng``.
-
-    Raises
-    ------
-    AssertionError
-        If the two inner products differ, or a product has the wrong shape.
-
-    Notes
-    -----
-    The two sides are compared on the scale ``||A x|| ||y|| + ||x|| ||A^H y||``. One random pair
-    finds a wrong adjoint almost surely, because the difference is a bilinear form in x and y.
-
-    Examples
-    --------
-    >>> from rnla.sketch import SparseSign
-    >>> from rnla.testing import assert_adjoint
-    >>> assert_adjoint(SparseSign.draw(20, 300, rng=0), rng=1)
-    """
-    rng = as_generator(rng)
-    m, n = op.shape
-    dtype = inexact_dtype(op.dtype, "op")
-    X, Y = _gaussian((n, 3), dtype, rng), _gaussian((m, 3), dtype, rng)
-    products = [
-        (op.matvec(X[:, 0]), op.rmatvec(Y[:, 0]), X[:, 0], Y[:, 0]),
-        (op.matmat(X), op.rmatmat(Y), X, Y),
-    ]
-    for AX, AHY, x, y in products:
-        if AX.shape != y.shape or AHY.shape != x.shape:
-            raise AssertionError(
-                f"products of {x.shape} and {y.shape} have shapes {AX.shape} and {AHY.shape}"
-            )
-        left, right = np.vdot(y, AX), np.vdot(AHY, x)
-        scale = np.linalg.norm(AX) * np.linalg.norm(y) + np.linalg.norm(x) * np.linalg.norm(AHY)
-        error = abs(left - right)
-        if not error <= 100 * np.finfo(dtype).eps * scale:
-            raise AssertionError(
-                f"<y, A x> = {left} but <A^H y, x> = {right}: they differ by {error:.1e}, "
-                f"{error / scale if scale else np.inf:.1e} of their scale"
-            )
-
-
-def assert_orthonormal(Q: Any, rtol: float | None = None) -> None:
-    """Raise unless the columns of `Q` are orthonormal, ``||Q^H Q - I||_F <= rtol * sqrt(n)``.
-
-    Parameters
-    ----------
-    Q : array_like, shape (m, n)
-        Real or complex, m >= n.
-    rtol : float, optional
-        Default: 100 units of roundoff of the precision of `Q`.
-
-    Raises
-    ------
-    AssertionError
-        If they are not.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from rnla.testing import assert_orthonormal
-    >>> assert_orthonormal(np.linalg.qr(np.random.default_rng(0).random((30, 4)))[0])
-    """
-    Q = np.asarray(Q)
-    dtype = inexact_dtype(Q.dtype, "Q")
-    if Q.ndim != 2 or Q.shape[0] < Q.shape[1]:
-        raise AssertionError(f"orthonormal columns need shape (m, n) with m >= n, got {Q.shape}")
-    n = Q.shape[1]
-    limit = 100 * float(np.finfo(dtype).eps) if rtol is None else rtol
-    # Sums in double precision: what is judged is Q, not the product.
-    Q = Q.astype(np.result_type(dtype, np.float64))
-    error = float(np.linalg.norm(Q.conj().T @ Q - np.eye(n))) / np.sqrt(max(1, n))
-    if not error <= limit:
-        raise AssertionError(f"||Q^H Q - I||_F / sqrt(n) = {error:.1e} is above {limit:.1e}")
 
 
 class LstsqProblem(NamedTuple):
@@ -214,7 +105,7 @@ def lstsq_problem(
     U = haar(m, n + 1, rng=rng, dtype=working)
     V = haar(n, n, rng=rng, dtype=working)
     A = (U[:, :n] * np.geomspace(1, 1 / condition, n)) @ V.conj().T
-    x = _gaussian((n,), working, rng)
+    x = gaussian((n,), working, rng)
     x /= np.linalg.norm(x)
     b = A @ x + residual * U[:, n]
     return LstsqProblem(A.astype(dtype), b.astype(dtype), x.astype(dtype))
@@ -250,7 +141,7 @@ def haar(m: int, n: int, *, rng: RNGLike = None, dtype: Any = np.float64) -> NDA
     n = check_int(n, "n", 0)
     m = check_int(m, "m", n)
     dtype = inexact_dtype(dtype, "dtype")
-    Q, R = np.linalg.qr(_gaussian((m, n), np.result_type(dtype, np.float64), as_generator(rng)))
+    Q, R = np.linalg.qr(gaussian((m, n), np.result_type(dtype, np.float64), as_generator(rng)))
     # LAPACK fixes the signs of R by its own rule, which would bias the columns.
     diagonal = np.diagonal(R)
     return (Q * (diagonal / np.abs(diagonal))).astype(dtype)  # type: ignore[no-any-return]
@@ -420,12 +311,12 @@ def coherent(
     50
     """
     m, n = check_int(m, "m", 1), check_int(n, "n", 1)
-    A = _gaussian((m, n), inexact_dtype(dtype, "dtype"), as_generator(rng))
+    A = gaussian((m, n), inexact_dtype(dtype, "dtype"), as_generator(rng))
     A[m // 2] *= weight
     return A  # type: ignore[no-any-return]
 
 
-def _gaussian(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Any:
+def gaussian(shape: tuple[int, ...], dtype: np.dtype[Any], rng: np.random.Generator) -> Any:
     values = rng.standard_normal(shape)
     if dtype.kind == "c":
         values = values + 1j * rng.standard_normal(shape)

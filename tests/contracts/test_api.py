@@ -1,0 +1,110 @@
+"""The public surface: a change of it shows in the diff of this file."""
+
+import ast
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import rnla
+import rnla.lstsq
+import rnla.sketch
+import rnla.testing
+
+PACKAGE = Path(rnla.__file__).parent
+
+NAMES = {
+    rnla: [
+        "ConvergenceWarning",
+        "LstsqResult",
+        "RnlaWarning",
+        "Status",
+        "get_num_threads",
+        "limit_threads",
+        "lstsq",
+        "lstsq_refine",
+        "set_num_threads",
+        "show_versions",
+        "sketch",
+        "warmup",
+    ],
+    rnla.lstsq: [
+        "LAPACK",
+        "SPIR",
+        "Choice",
+        "Gram",
+        "backward_error",
+        "choose_method",
+        "lstsq_refine",
+    ],
+    rnla.sketch: [
+        "SRHT",
+        "CountSketch",
+        "Gaussian",
+        "Rademacher",
+        "RowSampling",
+        "SketchingOperator",
+        "SparseSign",
+        "leverage_scores",
+    ],
+}
+
+
+@pytest.mark.parametrize("module", NAMES, ids=lambda m: m.__name__)
+def test_public_names(module):
+    assert list(module.__all__) == NAMES[module]
+
+
+def test_signature_of_lstsq_refine():
+    parameters = inspect.signature(rnla.lstsq_refine).parameters
+    assert {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
+        "rcond": None,
+        "method": "auto",
+        "sketch": "sparse_sign",
+        "sketch_size": None,
+        "rtol": None,
+        "maxiter": None,
+        "callback": None,
+        "rng": None,
+        "check_finite": True,
+    }
+
+
+def public_objects():
+    for module in NAMES:
+        for name in module.__all__:
+            member = getattr(module, name)
+            if inspect.isclass(member) or inspect.isfunction(member):
+                yield pytest.param(member, id=f"{module.__name__}.{name}")
+
+
+@pytest.mark.parametrize("member", list(public_objects()))
+def test_public_functions_have_examples(member):
+    documented = inspect.getdoc(member) or ""
+    is_warning = inspect.isclass(member) and issubclass(member, Warning)
+    is_value = member in (rnla.LstsqResult, rnla.lstsq.Choice, rnla.sketch.SketchingOperator)
+    assert documented
+    assert is_warning or is_value or ">>> " in documented
+
+
+def test_version_stands_in_the_citation():
+    citation = PACKAGE.parent / "CITATION.cff"
+    if not citation.exists():
+        citation = Path(__file__).parents[2] / "CITATION.cff"
+    found = re.search(r"^version: [\"']?([\w.]+)", citation.read_text(), re.M)
+    assert found is not None
+    assert found[1] == rnla.__version__
+
+
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE))
+)
+def test_house_rules(path):
+    text = path.read_text()
+    assert text.count("\n") <= 400
+    assert not re.search(r"filterwarnings|simplefilter|numba\.config", text)
+    assert not re.search(r"fastmath=True|\bprange\b|parallel=True", text)
+    if "cli" not in path.parts and path.name not in ("__main__.py", "versions.py"):
+        calls = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Call)]
+        assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"]

@@ -1,0 +1,90 @@
+"""What `import rnla` may cost and touch."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import rnla
+
+PACKAGE = Path(rnla.__file__).parent
+
+
+def run(code, **options):
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, **options
+    )
+
+
+def test_import_is_light_and_compiles_nothing():
+    result = run(
+        "import sys, warnings\n"
+        "before = list(warnings.filters)\n"
+        "import rnla\n"
+        "heavy = {'sklearn', 'matplotlib', 'dask', 'torch', 'cupy', 'scipy.optimize'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+        "from numba.core.dispatcher import Dispatcher\n"
+        "kernels = [v for n, m in list(sys.modules.items()) if n.startswith('rnla._kernels')\n"
+        "           for v in vars(m).values() if isinstance(v, Dispatcher)]\n"
+        "print(len(kernels) > 10, [k for k in kernels if k.signatures])\n"
+    )
+    assert result.stderr == ""
+    assert result.stdout == "[]\nTrue []\n"
+
+
+def test_import_prints_nothing():
+    result = run("import rnla; rnla.warmup()")
+    assert (result.stdout, result.stderr, result.returncode) == ("", "", 0)
+
+
+def test_import_is_fast_enough():
+    # A fraction of a second when warm; the bound leaves room for a loaded machine.
+    run("import rnla")
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        assert run("import rnla").returncode == 0
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 10
+
+
+SOLVE = """
+import warnings
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    import numpy as np, rnla
+    result = rnla.lstsq_refine(np.eye(800, 70), np.ones(800), method="spir", rng=0)
+assert result.success
+uncached = [w for w in seen if "NUMBA_CACHE_DIR" in str(w.message)]
+print(len(uncached), rnla.__path__[0])
+"""
+
+
+def test_read_only_install_without_a_home(tmp_path):
+    """One warning instead of a failed import where Numba can write nowhere."""
+    copy = tmp_path / "site" / "rnla"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    for folder in (copy, *(path for path in copy.rglob("*") if path.is_dir())):
+        # A file in the place of the cache folder stops every user, root included.
+        (folder / "__pycache__").write_text("")
+    hidden = ("HOME", "NUMBA_CACHE_DIR")
+    environment = {name: value for name, value in os.environ.items() if name not in hidden}
+    environment |= {
+        "PYTHONPATH": str(copy.parent),
+        "XDG_CACHE_HOME": os.devnull,
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    result = subprocess.run(
+        [sys.executable, "-c", SOLVE], cwd="/", env=environment, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == f"1 {copy}\n"
+
+
+def test_eight_processes_share_an_empty_cache(tmp_path):
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
+    code = "import numpy as np, rnla; assert rnla.lstsq_refine(np.eye(9, 3), np.ones(9)).success"
+    processes = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(8)]
+    assert [process.wait() for process in processes] == [0] * 8
