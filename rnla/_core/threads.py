@@ -111,6 +111,36 @@ def limit_threads(n: int) -> Iterator[None]:
         set_num_threads(before)
 
 
+_blas_lock = threading.Lock()
+_blas_users = 0
+_blas_limits: threadpool_limits | None = None
+
+
+@contextmanager
+def single_threaded_blas() -> Iterator[None]:
+    """Hold BLAS to one thread while kernels' threads call it, until the last user has left.
+
+    The limit is global: set and restored by overlapping callers, it would stay at one.
+
+    Yields
+    ------
+    None
+        Nothing.
+    """
+    global _blas_users, _blas_limits
+    with _blas_lock:
+        if _blas_users == 0:
+            _blas_limits = threadpool_limits(1, user_api="blas")
+        _blas_users += 1
+    try:
+        yield
+    finally:
+        with _blas_lock:
+            _blas_users -= 1
+            if _blas_users == 0 and _blas_limits is not None:
+                _blas_limits.restore_original_limits()
+
+
 def run_parts(task: Callable[..., None], parts: Iterable[tuple[object, ...]]) -> None:
     """Call `task(*part)` for every part, on the pool when there is more than one.
 
@@ -174,8 +204,9 @@ def _mark_worker() -> None:
 
 def _forget_pool() -> None:
     # Threads do not survive a fork, and the lock may have been held by one that is gone.
-    global _pool, _lock
+    global _pool, _lock, _blas_lock, _blas_users
     _pool = None
+    _blas_lock, _blas_users = threading.Lock(), 0
     _lock = threading.Lock()
     _inside.worker = False
 

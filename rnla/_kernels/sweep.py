@@ -127,9 +127,11 @@ def sweep_columns(AT, start, stop, x, b, residual, y, g):
             t = x[j]
             for i in range(count):
                 y[i] += column[i] * t
-        for i in range(count):
-            if residual:
+        if residual:
+            for i in range(count):
                 y[i] = b[first + i] - y[i]
+        # A sum in a loop of its own: beside stores, its order would depend on where arrays lie.
+        for i in range(count):
             squares += y[i].real * y[i].real + y[i].imag * y[i].imag
         for j in range(n):
             column = AT[j, first : first + count]

@@ -9,10 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
-from threadpoolctl import threadpool_limits
 
 from rnla._core.checks import as_inexact, check_finite_array, inexact_dtype
-from rnla._core.threads import even_parts, run_parts
+from rnla._core.threads import even_parts, run_parts, single_threaded_blas
 from rnla._kernels import sweep
 from rnla.sketch import SketchingOperator
 
@@ -216,7 +215,7 @@ class DenseNormal(NormalOperator):
                 block = self.A[rows].astype(self.dtype, copy=False)
                 _add_gram(block, B[rows], G[part], C[part])
 
-        with threadpool_limits(1, user_api="blas"):
+        with single_threaded_blas():
             run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
         with np.errstate(over="ignore", invalid="ignore"):
             return G.sum(axis=0), C.sum(axis=0)

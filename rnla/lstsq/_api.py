@@ -80,8 +80,9 @@ def lstsq_refine(
         Rows d of the sketch, n to m. Smaller is cheaper to factor and needs more iterations;
         below 2 n convergence may be slow. Default: by a cost model, 4 n to 12 n.
     rtol : float, optional
-        Stop when the backward error is at most ``rtol * ||A||_F``. Default: twice the
-        machine epsilon of double precision, whatever the input's precision.
+        Stop when the backward error, as `LstsqResult` defines it, is at most `rtol`. Default: twice
+        the machine epsilon of double precision, whatever the input's precision. A rank-deficient
+        problem also counts as solved at `rcond`, one with m < n at ten epsilons.
     maxiter : int, optional
         Corrections allowed, 0 or more. Default 400; 20 to 40 are usual.
     callback : callable, optional
