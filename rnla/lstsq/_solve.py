@@ -85,7 +85,7 @@ class Solved:
         """Count an error below the cut-off as converged where directions were dropped."""
         P, outcome = self.preconditioner, self.outcome
         if P is None:
-            reached = outcome.state.error <= _WIDE_TOLERANCE
+            reached = outcome.state.error <= max(_WIDE_TOLERANCE, rcond)
         else:
             reached = P.rank < P.shape[0] and outcome.state.error <= rcond
         if outcome.status is not Status.STAGNATED or not reached:
