@@ -23,7 +23,8 @@ class LstsqResult:
     status : Status
         Why the solver stopped; ``status.value`` says what to do next.
     method : str
-        What was really run: "spir", "gram" or "lapack".
+        What was really run: "spir", "gram" or "lapack". The last is Householder QR, which for a
+        tiny real problem under "auto" is rnla's own compiled routine instead of LAPACK's.
     backward_error : float
         Size of the smallest change of A that makes `x` an exact solution, as estimated by Karlson
         and Walden: for A with its columns scaled to equal norm, relative to the Frobenius norm of

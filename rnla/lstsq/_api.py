@@ -164,7 +164,7 @@ def lstsq_refine(
         and callback is None
         and (rng is None or (type(rng) is int and rng >= 0))
         and isinstance(method, str)
-        and method in ("auto", "lapack")
+        and method == "auto"
         and isinstance(sketch, str)
         and sketch == "sparse_sign"
     ):
