@@ -71,17 +71,25 @@ def pack_columns(AT, column, width, start, stop, out):
 
 
 @kernel
-def scatter_narrow(A, packed, scale, first, last, out):
-    """Add the part of `S @ A` in stacked blocks `first:last` to `out` (d, n), any width n."""
-    rows, n = A.shape
+def scatter_rows(A, packed, scale, low, high, out):
+    """Add the rows `low:high` of `S @ A` to those of `out` (d, n), reading A row by row.
+
+    `A` is a C-ordered block flattened to one axis, and so is `out`: flat indices vectorise better.
+    """
+    zeta, rows = packed.shape
+    n = len(A) // rows
     for i in range(rows):
-        for k in range(first, last):
+        source = np.uintp(i * n)
+        for k in range(zeta):
             entry = packed[k, i]
-            row = np.uintp(entry >> 1)
+            row = entry >> 1
+            if row < low or row >= high:
+                continue
+            target = np.uintp(row) * np.uintp(n)
             sign = scale * (1.0 - 2.0 * (entry & 1))
             weight = out.dtype.type(sign)
-            for j in range(n):
-                out[row, j] += weight * A[i, j]
+            for c in range(n):
+                out[target + np.uintp(c)] += weight * A[source + np.uintp(c)]
 
 
 @kernel

@@ -22,6 +22,11 @@ _ROWS = 4096
 _FORTRAN_ROWS = 512
 _GATHER_ROWS = 1024
 _INLINE_ENTRIES = 1 << 15
+# Where reading whole rows beats panels, measured (docs/develop/kernels): every thread then reads
+# all of A in sequence, and the sketch should not fall out of the third-level cache.
+_PANEL_COLUMNS = 128
+_ROWWISE_BYTES = 1 << 24
+_ROWWISE_THREADS = 4
 # A row and a sign are packed into one int32.
 _MOST_ROWS = (1 << 30) - 1
 
@@ -46,8 +51,8 @@ class _SparseStack(SketchingOperator):
         return packed
 
     def _add_dense(self, block: NDArray[Any], start: int, out: NDArray[Any]) -> None:
-        if block.shape[1] < sparse_sign.PANEL:
-            self._add_narrow(block, start, out)
+        if self._reads_whole_rows(out):
+            self._add_rowwise(block, start, out)
             return
 
         flat = block.reshape(-1)
@@ -106,17 +111,29 @@ class _SparseStack(SketchingOperator):
             parts += [(column, *blocks) for blocks in even_parts(self.zeta, get_num_threads())]
         run_parts(task, parts)
 
-    def _add_narrow(self, block: NDArray[Any], start: int, out: NDArray[Any]) -> None:
-        # Too few columns to share: a thread owns stacked blocks, that is rows of `out`.
-        rows = block.shape[0]
+    def _reads_whole_rows(self, out: NDArray[Any]) -> bool:
+        d, n = out.shape
+        if n < sparse_sign.PANEL or self.zeta == 1:
+            return True
+        small = d * n * out.itemsize <= _ROWWISE_BYTES
+        return n > _PANEL_COLUMNS and small and get_num_threads() <= _ROWWISE_THREADS
+
+    def _add_rowwise(self, block: NDArray[Any], start: int, out: NDArray[Any]) -> None:
+        # A thread owns rows of `out` and walks all rows of the block.
+        rows, n = block.shape
+        source, target = block.reshape(-1), out.reshape(-1)
 
         def task(low: int, high: int) -> None:
             for first in range(0, rows, _ROWS):
                 last = min(rows, first + _ROWS)
                 packed = self._packed(start + first, last - first)
-                sparse_sign.scatter_narrow(block[first:last], packed, self._scale, low, high, out)
+                sparse_sign.scatter_rows(
+                    source[first * n : last * n], packed, self._scale, low, high, target
+                )
 
-        run_parts(task, self._block_parts(block.size))
+        # Any split gives the same bits, so this one may follow the thread count.
+        parts = 1 if block.size < _INLINE_ENTRIES else get_num_threads()
+        run_parts(task, even_parts(len(out), parts))
 
     def _add_csr(self, block: Any, start: int, out: NDArray[Any]) -> None:
         rows = block.shape[0]

@@ -30,13 +30,23 @@ def test_scatters_agree(stack, first, last, rng):
     panel = np.zeros(18 * sparse_sign.PANEL)
     sparse_sign.scatter_panel(A.reshape(-1), 100, 30, stack, 0.5, first, last, panel)
     np.testing.assert_array_equal(panel.reshape(18, -1), sums[:, 30:94])
-    narrow = np.zeros((18, 100))
-    sparse_sign.scatter_narrow(A, stack, 0.5, first, last, narrow)
-    np.testing.assert_array_equal(narrow, sums)
+    rowwise = np.zeros(18 * 100)
+    sparse_sign.scatter_rows(A.reshape(-1), stack, 0.5, 6 * first, 6 * last, rowwise)
+    np.testing.assert_array_equal(rowwise.reshape(18, 100), sums)
     csr = scipy.sparse.csr_array(A)
     out = np.zeros((18, 100))
     sparse_sign_csr.scatter_csr(csr.indptr, csr.indices, csr.data, stack, 0.5, first, last, out)
     np.testing.assert_array_equal(out, sums)
+
+
+def test_scatter_rows_leaves_the_other_rows_alone(stack, rng):
+    A = rng.standard_normal((40, 100))
+    out = np.zeros(18 * 100)
+    sparse_sign.scatter_rows(A.reshape(-1), stack, 0.5, 4, 9, out)
+    whole = expected(stack, 0.5, 0, 3, A)
+    np.testing.assert_array_equal(out.reshape(18, 100)[4:9], whole[4:9])
+    assert not out.reshape(18, 100)[:4].any()
+    assert not out.reshape(18, 100)[9:].any()
 
 
 def test_pack_columns(rng):
