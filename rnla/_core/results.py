@@ -66,7 +66,7 @@ class LstsqResult:
     @property
     def success(self) -> bool:
         """Whether the certificate met the tolerance."""
-        return self.status is Status.CONVERGED
+        return self.status.met_tolerance
 
     @property
     def message(self) -> str:

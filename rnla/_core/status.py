@@ -23,9 +23,13 @@ class Status(Enum):
     MAX_ITERATIONS = "the iteration limit was reached; raise `maxiter` or loosen `rtol`"
     STOPPED_BY_CALLBACK = "the callback raised StopIteration; the best iterate is returned"
     FELL_BACK = (
-        "the randomized method missed the tolerance, so LAPACK solved the problem; "
-        "see `backward_error` for what it reached"
+        "the randomized method missed the tolerance, so LAPACK solved the problem and met it"
     )
+
+    @property
+    def met_tolerance(self) -> bool:
+        """Whether the certificate of what is returned met the tolerance."""
+        return self in (Status.CONVERGED, Status.FELL_BACK)
 
 
 class RnlaWarning(UserWarning):

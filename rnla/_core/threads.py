@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 _lock = threading.Lock()
 _inside = threading.local()
@@ -113,7 +114,8 @@ def limit_threads(n: int) -> Iterator[None]:
 
 _blas_lock = threading.Lock()
 _blas_users = 0
-_blas_limits: threadpool_limits | None = None
+_blas: ThreadpoolController | None = None
+_blas_limits: Any = None
 
 
 @contextmanager
@@ -127,10 +129,12 @@ def single_threaded_blas() -> Iterator[None]:
     None
         Nothing.
     """
-    global _blas_users, _blas_limits
+    global _blas, _blas_users, _blas_limits
     with _blas_lock:
         if _blas_users == 0:
-            _blas_limits = threadpool_limits(1, user_api="blas")
+            # Looking for the libraries reads the whole memory map: a millisecond, so once.
+            _blas = _blas or ThreadpoolController()
+            _blas_limits = _blas.limit(limits=1, user_api="blas")
         _blas_users += 1
     try:
         yield

@@ -15,9 +15,16 @@ from rnla._core.threads import even_parts, run_parts
 from rnla._kernels.sweep import multiply_rows, solve_lower, solve_upper
 
 _EPS = float(np.finfo(np.float64).eps)
-_QR_BLOCK = 96
-_INLINE_ENTRIES = 1 << 15
+# Below this many entries the columns of geqrt's panels fit a cache, and small blocks win.
+_QR_SMALL = 100_000
+# Where waking the pool costs more than a product of this many entries.
+_INLINE_ENTRIES = 1 << 19
 _POWER_STEPS = 6
+# Factor by which the condition estimate is assumed to be too small at the most. If it were more,
+# every other direction would lose a factor 1e4 per power step against the missed one.
+_DOUBT = 100.0
+# Squares of columns in this range neither overflow nor lose digits to underflow.
+_SAFE = 1e280
 
 
 class Preconditioner(LinearOperator):
@@ -103,7 +110,8 @@ class TriangularPreconditioner(Preconditioner):
         """Estimate the condition number of R by power iteration, from below."""
 
         def norm(forward: Any, adjoint: Any) -> float:
-            x = np.ones((len(self.R), 1), self.R.dtype)
+            # No start is right for all R, but an irregular one is orthogonal to nothing special.
+            x = np.cos(1.0 + np.arange(len(self.R), dtype=np.float64))[:, None]
             largest = 0.0
             for _ in range(_POWER_STEPS):
                 y = forward(x / np.linalg.norm(x))
@@ -111,13 +119,14 @@ class TriangularPreconditioner(Preconditioner):
                 x = adjoint(y)
             return largest
 
-        return norm(
-            lambda x: small_product(self._upper, x), lambda y: small_product(self._lower, y)
-        ) * norm(
-            # The inverse of R R^H has the same norms and meets its large directions first.
-            lambda x: _substitute(solve_lower, self._lower, x),
-            lambda y: _substitute(solve_upper, self._upper, y),
-        )
+        with np.errstate(all="ignore"):
+            return norm(
+                lambda x: small_product(self._upper, x), lambda y: small_product(self._lower, y)
+            ) * norm(
+                # The inverse of R R^H has the same norms and meets its large directions first.
+                lambda x: _substitute(solve_lower, self._lower, x),
+                lambda y: _substitute(solve_upper, self._upper, y),
+            )
 
     def _matmat(self, X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self.scale * _substitute(solve_upper, self._upper, X))
@@ -255,10 +264,18 @@ def triangular_factor(
 
 def equilibrating_scale(M: NDArray[Any]) -> NDArray[np.float64]:
     """Return the powers of two that bring the columns of M to norms in [1/2, 1)."""
-    # By the largest entries first, so that no square overflows or underflows.
-    largest = column_scale(np.abs(M).max(axis=0, initial=0.0))
-    scaled: NDArray[np.float64] = largest * column_scale(np.linalg.norm(M * largest, axis=0))
-    return scaled
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        parts = (M.real, M.imag) if M.dtype.kind == "c" else (M,)
+        squares = sum(np.einsum("ij,ij->j", part, part, dtype=np.float64) for part in parts)
+    scale = column_scale(np.sqrt(squares))
+    unsafe = np.flatnonzero(~((squares > 1 / _SAFE) & (squares < _SAFE)))
+    if len(unsafe):
+        # By the largest entries first, so that no square overflows or underflows.
+        columns = M[:, unsafe]
+        largest = column_scale(np.abs(columns).max(axis=0, initial=0.0))
+        norms = np.linalg.norm(columns * largest, axis=0)
+        scale[unsafe] = largest * column_scale(norms)
+    return scale
 
 
 def column_scale(norms: NDArray[Any]) -> NDArray[np.float64]:
@@ -272,10 +289,19 @@ def upper_factor(W: NDArray[Any]) -> NDArray[Any]:
     d, n = W.shape
     geqrt: Any = get_lapack_funcs("geqrt", (W,))
     # Recursive panels: about twice the speed of geqrf, and only R is needed.
-    factor, _, info = geqrt(min(_QR_BLOCK, d, n), W, overwrite_a=True)
+    factor, _, info = geqrt(min(_qr_block(d, n), d, n), W, overwrite_a=True)
     if info != 0:
         raise np.linalg.LinAlgError(f"geqrt failed with info={info}")
     return factor  # type: ignore[no-any-return]
+
+
+def _qr_block(d: int, n: int) -> int:
+    """Return the block size that was fastest; the minimum is flat."""
+    if d * n < _QR_SMALL:
+        return 8
+    if n < 200:
+        return 32
+    return 48 if n < 700 else 96
 
 
 def inverse_upper(R: NDArray[Any]) -> NDArray[Any] | None:
@@ -304,14 +330,18 @@ def preconditioner_from_factor(
     Preconditioner
         Of shape (n, rank).
     """
-    inverse = inverse_upper(R)
-    if inverse is not None:
-        with np.errstate(over="ignore", invalid="ignore"):
-            bound = frobenius(R) * frobenius(inverse)
-        # The Frobenius product bounds the condition number from above.
-        if bound * rcond < 1:
-            return TriangularPreconditioner(R, scale)
+    if np.diagonal(R).all():
+        P = TriangularPreconditioner(R, scale)
+        if P.condition * _DOUBT * rcond < 1 or _bounded_condition(R) * rcond < 1:
+            return P
     return TruncatedPreconditioner(R, scale, rcond)
+
+
+def _bounded_condition(R: NDArray[Any]) -> float:
+    """Return the Frobenius product, which bounds the condition number from above."""
+    inverse = inverse_upper(R)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.inf if inverse is None else frobenius(R) * frobenius(inverse)
 
 
 def frobenius(M: NDArray[Any]) -> float:

@@ -21,7 +21,7 @@ from rnla._core.rng import RNGLike, as_generator
 from rnla._core.status import ConvergenceWarning, Status
 from rnla.linalg.normal import NormalOperator, as_normal
 from rnla.linalg.precondition import column_scale
-from rnla.lstsq._choose import choose
+from rnla.lstsq._choose import choose, choose_stable
 from rnla.lstsq._methods import LAPACK, SPIR, Gram, Method
 from rnla.lstsq._small import is_small, plain, solve_tiny
 from rnla.lstsq._solve import Problem, Solved, fits_dense, solve_gram, solve_lapack, solve_spir
@@ -180,7 +180,7 @@ def lstsq_refine(
     state, status = solved.outcome.state, solved.outcome.status
     if not np.isfinite(state.error):
         problem.A.check_finite()
-    if status is not Status.CONVERGED and not state.error <= problem.tolerance:
+    if not status.met_tolerance and not state.error <= problem.tolerance:
         warnings.warn(
             f"backward error {state.error:.1e} is above rtol={problem.tolerance:.1e}: "
             f"{status.value}",
@@ -327,14 +327,19 @@ def _solve(
                 "column scaling, full rank and entries that can be squared, which `A` does not "
                 "have; use method='spir'"
             )
-        method = SPIR(sketch=sketch, sketch_size=sketch_size)
+        method = choose_stable(problem.A, sketch, sketch_size).method
+        if isinstance(method, LAPACK):
+            return solve_lapack(problem)
+    assert isinstance(method, SPIR)
     solved = solve_spir(problem, method, rng)
     outcome = solved.outcome
     missed = outcome.status is Status.STAGNATED and outcome.state.error > _MISSED * _EPS
     if automatic and missed and fits_dense(problem.A):
-        direct = solve_lapack(problem)
-        if direct.outcome.state.error < outcome.state.error:
+        direct = solve_lapack(problem).judged(problem.rcond)
+        if direct.outcome.status is Status.CONVERGED:
             return replace(direct, outcome=replace(direct.outcome, status=Status.FELL_BACK))
+        if direct.outcome.state.error < outcome.state.error:
+            return direct
     return solved
 
 

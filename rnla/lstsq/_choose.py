@@ -19,8 +19,12 @@ _BALANCE_QR = 7.0
 _PASSES_FIXED = 9.0
 _DECIMALS = 2 * 16 * np.log(10)
 _FACTORS = (4, 5, 6, 8, 10, 12)
-# Below this many entries QR is as fast as anything; below this aspect no room for a sketch.
+# Below this many entries QR is as fast as anything, and so it is below these numbers of rows and
+# aspects m / n (measured: bench/small.py, docs/develop/kernels.md); the minima are flat.
 _SMALL = 400_000
+_GRAM_ROWS, _GRAM_ASPECT = 10_000, 12
+_SPIR_ROWS, _SPIR_ASPECT = 30_000, 24
+# Below this aspect there is no room for a sketch.
 _TALL = 6
 _DENSE_BYTES = 4 << 30
 _PROBE_FACTOR = 3
@@ -74,14 +78,31 @@ def choose(A: NormalOperator, sketch: str | SketchingOperator, sketch_size: int 
         return Choice(method=LAPACK(), reason="sparse but not tall: QR of the dense matrix")
     if m * n < _SMALL:
         return Choice(method=LAPACK(), reason="small: Householder QR is as fast as any sketch")
-    if m < _TALL * n:
-        return Choice(method=LAPACK(), reason=f"m < {_TALL} n: no room for a sketch")
     gram_passes = 4 + n / _BALANCE_GEMM
-    if gram_passes < spir_passes(m, n, sketch_size) and _looks_well_conditioned(A):
+    if (
+        m >= max(_GRAM_ROWS, _GRAM_ASPECT * n)
+        and gram_passes < spir_passes(m, n, sketch_size)
+        and _looks_well_conditioned(A)
+    ):
         return Choice(
             method=Gram(), reason="few columns and well conditioned: one matrix product is cheapest"
         )
-    return Choice(method=spir, reason="tall: a sketch and a few readings of A")
+    return choose_stable(A, sketch, sketch_size)
+
+
+def choose_stable(
+    A: NormalOperator, sketch: str | SketchingOperator, sketch_size: int | None
+) -> Choice:
+    """Choose for a dense matrix with m >= n that has any condition number."""
+    m, n = A.shape
+    # Twice the memory of A is what QR needs for its copy.
+    huge = m >= _TALL * n and 16 * m * n > _DENSE_BYTES
+    if huge or m >= max(_SPIR_ROWS, _SPIR_ASPECT * n):
+        return Choice(
+            method=SPIR(sketch=sketch, sketch_size=sketch_size),
+            reason="tall: a sketch and a few readings of A",
+        )
+    return Choice(method=LAPACK(), reason="not tall: Householder QR is as fast as a sketch")
 
 
 def default_sketch_size(m: int, n: int) -> int:

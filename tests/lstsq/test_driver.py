@@ -12,7 +12,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator, cg, lsmr, lsqr
 
 import rnla
 from rnla import ConvergenceWarning, RnlaWarning, Status, lstsq_refine
-from rnla.lstsq import backward_error
+from rnla.lstsq import SPIR, Choice, backward_error
 from rnla.testing import lstsq_problem
 
 ITERATIVE = ["spir", "gram", "lapack"]
@@ -375,10 +375,11 @@ def test_fallback_to_lapack_is_reported(problem, monkeypatch):
         return (R + 0.9 * np.triu(np.ones_like(R)), C, scale) if len(M) < 500 else (R, C, scale)
 
     monkeypatch.setattr(_solve, "triangular_factor", ruined)
-    monkeypatch.setattr("rnla.lstsq._choose._SMALL", 0)
+    forced = Choice(method=SPIR(), reason="for this test")
+    monkeypatch.setattr("rnla.lstsq._api.choose", lambda *arguments: forced)
+    monkeypatch.setattr("rnla.lstsq._api.is_small", lambda m, n: False)
     result = lstsq_refine(A, b, method="auto", rng=0, maxiter=4000)
-    assert result.method in ("lapack", "spir", "gram")
+    assert result.status is Status.FELL_BACK
+    assert result.method == "lapack"
+    assert result.success
     assert backward_error(A, b, result.x) <= 10 * EPS
-    if result.status is Status.FELL_BACK:
-        assert result.method == "lapack"
-        assert result.success

@@ -262,8 +262,8 @@ class TestChoice:
         assert choice.reason
         assert lstsq_refine(A, b, rng=0).method == choice.method.name
         assert lstsq_refine(A, b, method=choice.method, rng=0).method == choice.method.name
-        if condition > 1e9 and m * n > 500_000:
-            assert choice.method == SPIR()
+        if condition > 1e9:
+            assert choice.method == (SPIR() if m > 30_000 else LAPACK())
 
     def test_gram_that_turns_out_wrong_becomes_spir(self, rng):
         # Evenly spaced rows look harmless; one other row makes the matrix ill-conditioned.
@@ -273,6 +273,23 @@ class TestChoice:
         result = lstsq_refine(A, b, rng=0)
         assert result.method == "spir"
         assert backward_error(A, b, result.x, exact=True) <= 10 * EPS
+
+    def test_gram_that_turns_out_wrong_becomes_lapack_where_a_sketch_would_not_pay(self, rng):
+        A = rng.standard_normal((20_000, 40))
+        A[20_000 - 3] *= 1e12
+        b = rng.standard_normal(20_000)
+        assert choose_method(A).method == Gram()
+        result = lstsq_refine(A, b, rng=0)
+        assert result.method == "lapack"
+        assert backward_error(A, b, result.x) <= 10 * EPS
+
+    def test_aspect_decides_between_sketch_and_qr(self, rng):
+        A = rng.standard_normal((40_000, 20)) @ np.diag(np.logspace(0, -10, 20))
+        A = A @ rng.standard_normal((20, 20))
+        assert choose_method(A).method == SPIR()
+        assert choose_method(A[:20_000]).method == LAPACK()
+        wide = np.tile(A, (1, 100))
+        assert choose_method(wide[:36_000]).method == LAPACK()
 
     def test_sketch_options_are_passed_on(self, rng):
         A = gaussian(60_000, 20, rng) @ np.diag(np.logspace(0, -10, 20)) @ gaussian(20, 20, rng)
