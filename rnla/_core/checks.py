@@ -83,6 +83,34 @@ def check_positive_float(value: Any, name: str, *, below: float = np.inf) -> flo
     return number
 
 
+def check_word(value: Any, name: str, words: tuple[str, ...]) -> str:
+    """Return `value` if it is one of `words` or raise with the list.
+
+    Parameters
+    ----------
+    value : str
+        The argument.
+    name : str
+        Its name in the caller's signature.
+    words : tuple of str
+        The accepted values.
+
+    Returns
+    -------
+    str
+        The value.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    if not isinstance(value, str) or value not in words:
+        listed = ", ".join(map(repr, words))
+        raise ValueError(f"`{name}` must be one of {listed}, got {value!r}")
+    return value
+
+
 def as_inexact(array: Any, name: str) -> NDArray[Any]:
     """Return `array` as an ndarray of a supported dtype, without a copy where it is one already.
 

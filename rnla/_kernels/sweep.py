@@ -1,7 +1,8 @@
 """One reading of A for two products: ``g += A^H y`` with ``y = A x`` or ``y = b - A x``.
 
 Vectors are double precision whatever A is stored in. `residual` chooses the second form; without
-it `b` may be empty. Each function returns ``sum(abs(y)**2)``.
+it `b` may be empty. If `root` is not empty, row i of A counts as ``root[i]`` times itself. Each
+function returns ``sum(abs(y)**2)``.
 """
 
 import numpy as np
@@ -13,9 +14,10 @@ _LONG_ROW = 1800
 
 
 @reduction_kernel
-def sweep_rows(A, x, b, residual, g):
+def sweep_rows(A, x, b, root, residual, g):
     """Sweep a real C-ordered block `A` (rows, n)."""
     m, n = A.shape
+    weighted = root.shape[0] > 0
     squares = 0.0
     for q in range(m // 4):
         i = 4 * q
@@ -40,33 +42,48 @@ def sweep_rows(A, x, b, residual, g):
                 s1 += A[i + 1, j] * t
                 s2 += A[i + 2, j] * t
                 s3 += A[i + 3, j] * t
+        if weighted:
+            s0 *= root[i]
+            s1 *= root[i + 1]
+            s2 *= root[i + 2]
+            s3 *= root[i + 3]
         if residual:
             s0 = b[i] - s0
             s1 = b[i + 1] - s1
             s2 = b[i + 2] - s2
             s3 = b[i + 3] - s3
         squares += s0 * s0 + s1 * s1 + s2 * s2 + s3 * s3
+        if weighted:
+            s0 *= root[i]
+            s1 *= root[i + 1]
+            s2 *= root[i + 2]
+            s3 *= root[i + 3]
         for j in range(n):
             g[j] += s0 * A[i, j] + s1 * A[i + 1, j] + s2 * A[i + 2, j] + s3 * A[i + 3, j]
     for i in range(4 * (m // 4), m):
         s0 = 0.0
         for j in range(n):
             s0 += A[i, j] * x[j]
+        if weighted:
+            s0 *= root[i]
         if residual:
             s0 = b[i] - s0
         squares += s0 * s0
+        if weighted:
+            s0 *= root[i]
         for j in range(n):
             g[j] += s0 * A[i, j]
     return squares
 
 
 @reduction_kernel
-def sweep_rows_pair(A, X, B, residual, G):
+def sweep_rows_pair(A, X, B, root, residual, G):
     """Sweep a real C-ordered block with two vectors at once: `X`, `G` (2, n), `B` (rows, 2).
 
     A complex block is its real view with twice the columns, and a complex vector a pair.
     """
     m, n = A.shape
+    weighted = root.shape[0] > 0
     squares = 0.0
     for q in range(m // 2):
         i = 2 * q
@@ -82,12 +99,22 @@ def sweep_rows_pair(A, X, B, residual, G):
             a = A[i + 1, j]
             s1 += a * X[0, j]
             t1 += a * X[1, j]
+        if weighted:
+            s0 *= root[i]
+            t0 *= root[i]
+            s1 *= root[i + 1]
+            t1 *= root[i + 1]
         if residual:
             s0 = B[i, 0] - s0
             t0 = B[i, 1] - t0
             s1 = B[i + 1, 0] - s1
             t1 = B[i + 1, 1] - t1
         squares += s0 * s0 + t0 * t0 + s1 * s1 + t1 * t1
+        if weighted:
+            s0 *= root[i]
+            t0 *= root[i]
+            s1 *= root[i + 1]
+            t1 *= root[i + 1]
         for j in range(n):
             a = A[i, j]
             c = A[i + 1, j]
@@ -100,10 +127,16 @@ def sweep_rows_pair(A, X, B, residual, G):
             a = A[i, j]
             s0 += a * X[0, j]
             t0 += a * X[1, j]
+        if weighted:
+            s0 *= root[i]
+            t0 *= root[i]
         if residual:
             s0 = B[i, 0] - s0
             t0 = B[i, 1] - t0
         squares += s0 * s0 + t0 * t0
+        if weighted:
+            s0 *= root[i]
+            t0 *= root[i]
         for j in range(n):
             a = A[i, j]
             G[0, j] += s0 * a
@@ -112,10 +145,11 @@ def sweep_rows_pair(A, X, B, residual, G):
 
 
 @reduction_kernel
-def sweep_columns(AT, start, stop, x, b, residual, y, g):
+def sweep_columns(AT, start, stop, x, b, root, residual, y, g):
     """Sweep rows `start:stop` of an F-ordered A, given as `AT` = A.T; `y` is scratch."""
     n = AT.shape[0]
     rows = y.shape[0]
+    weighted = root.shape[0] > 0
     squares = 0.0
     for first in range(start, stop, rows):
         count = min(rows, stop - first)
@@ -127,12 +161,18 @@ def sweep_columns(AT, start, stop, x, b, residual, y, g):
             t = x[j]
             for i in range(count):
                 y[i] += column[i] * t
+        if weighted:
+            for i in range(count):
+                y[i] *= root[first + i]
         if residual:
             for i in range(count):
                 y[i] = b[first + i] - y[i]
         # A sum in a loop of its own: beside stores, its order would depend on where arrays lie.
         for i in range(count):
             squares += y[i].real * y[i].real + y[i].imag * y[i].imag
+        if weighted:
+            for i in range(count):
+                y[i] *= root[first + i]
         for j in range(n):
             column = AT[j, first : first + count]
             s = y[0] * 0
@@ -143,17 +183,22 @@ def sweep_columns(AT, start, stop, x, b, residual, y, g):
 
 
 @reduction_kernel
-def sweep_csr(indptr, indices, data, x, b, residual, g):
+def sweep_csr(indptr, indices, data, x, b, root, residual, g):
     """Sweep a CSR block, real or complex, whose `indptr` points into `indices` and `data`."""
+    weighted = root.shape[0] > 0
     squares = 0.0
     for i in range(indptr.shape[0] - 1):
         start, stop = indptr[i], indptr[i + 1]
         s = g[0] * 0
         for k in range(start, stop):
             s += data[k] * x[np.uintp(indices[k])]
+        if weighted:
+            s *= root[i]
         if residual:
             s = b[i] - s
         squares += s.real * s.real + s.imag * s.imag
+        if weighted:
+            s *= root[i]
         for k in range(start, stop):
             g[np.uintp(indices[k])] += np.conj(data[k]) * s
     return squares

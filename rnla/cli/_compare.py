@@ -14,7 +14,7 @@ from scipy.linalg import cho_factor, cho_solve, lstsq
 from scipy.sparse import csr_array
 
 import rnla
-from rnla._core.checks import inexact_dtype
+from rnla._core.checks import as_inexact, inexact_dtype
 from rnla.cli._files import is_sparse
 from rnla.cli._report import ratio, seconds, tiny
 
@@ -131,7 +131,9 @@ def run_lapack(
         return rnla.lstsq_refine(A, b, method="lapack").x
 
     def solve(driver: Literal["gelsd", "gelsy"]) -> NDArray[Any]:
-        return np.asarray(lstsq(A, b, lapack_driver=driver, check_finite=False)[0])
+        # SciPy no longer takes booleans.
+        matrix, rhs = as_inexact(A, "A"), as_inexact(b, "b")
+        return np.asarray(lstsq(matrix, rhs, lapack_driver=driver, check_finite=False)[0])
 
     runs: list[Run] = []
     if qr:

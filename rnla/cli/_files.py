@@ -134,7 +134,7 @@ def _read_mtx(path: str, key: str | None, name: str) -> Any:
     rows, columns, entries, form, *_ = mminfo(path)
     size = 8.0 * rows * columns if form == "array" else float(_SPARSE_ENTRY) * entries
     check_memory(size, path)
-    return mmread(path)
+    return mmread(path, spmatrix=False)
 
 
 def _read_csv(path: str, key: str | None, name: str) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla.cli._compare import Run
+from rnla.linalg.factor import upper_factor
 from rnla.linalg.normal import NormalOperator, as_normal
-from rnla.linalg.precondition import upper_factor
 from rnla.lstsq._certificate import karlson_walden
 
 

@@ -3,13 +3,30 @@
 from rnla.lstsq._api import lstsq_refine
 from rnla.lstsq._backward_error import backward_error
 from rnla.lstsq._choose import choose_method
-from rnla.lstsq._methods import LAPACK, SPIR, Choice, Gram
+from rnla.lstsq._methods import (
+    FOSSILS,
+    LAPACK,
+    SIRR,
+    SPIR,
+    SPNE,
+    Choice,
+    Gram,
+    IterativeSketching,
+    SketchAndPrecondition,
+    SketchAndSolve,
+)
 
 __all__ = [
+    "FOSSILS",
     "LAPACK",
+    "SIRR",
     "SPIR",
+    "SPNE",
     "Choice",
     "Gram",
+    "IterativeSketching",
+    "SketchAndPrecondition",
+    "SketchAndSolve",
     "backward_error",
     "choose_method",
     "lstsq_refine",

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
-from rnla._core.checks import (
-    as_inexact,
-    check_finite_array,
-    check_int,
-    check_positive_float,
-)
 from rnla._core.driver import Callback
 from rnla._core.results import LstsqResult
 from rnla._core.rng import RNGLike, as_generator
 from rnla._core.status import ConvergenceWarning, Status
-from rnla.linalg.normal import NormalOperator, as_normal
-from rnla.linalg.precondition import column_scale
-from rnla.lstsq._choose import choose, choose_stable
-from rnla.lstsq._methods import LAPACK, SPIR, Gram, Method
+from rnla.linalg.precondition import Preconditioner
+from rnla.lstsq._check import Restore, check_problem
+from rnla.lstsq._choose import resolve
+from rnla.lstsq._methods import Method
+from rnla.lstsq._problem import Problem
 from rnla.lstsq._small import is_small, plain, solve_tiny
-from rnla.lstsq._solve import Problem, Solved, fits_dense, solve_gram, solve_lapack, solve_spir
+from rnla.lstsq._solve import solve
 from rnla.sketch import SketchingOperator
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -32,25 +26,29 @@ _EPS = float(np.finfo(np.float64).eps)
 _ROUNDOFFS = 2
 _RANK_ROUNDOFFS = 30
 _MAXITER = 400
-_MISSED = 25
-_EXTREME = 1e100
 
 
 def lstsq_refine(
     A: Any,
     b: Any,
     *,
+    damp: float = 0.0,
+    weights: ArrayLike | None = None,
+    x0: ArrayLike | None = None,
     rcond: float | None = None,
     method: str | Method = "auto",
     sketch: str | SketchingOperator = "sparse_sign",
     sketch_size: int | None = None,
+    preconditioner: Preconditioner | None = None,
     rtol: float | None = None,
     maxiter: int | None = None,
     callback: Callback | None = None,
     rng: RNGLike = None,
     check_finite: bool = True,
 ) -> LstsqResult:
-    r"""Solve ``min ||b - A x||`` as accurately as LAPACK, from a sketch and a few readings of A.
+    r"""Solve least-squares problems as accurately as LAPACK, from a sketch and readings of A.
+
+    .. math:: \min_x \; \sum_i w_i \, |b_i - a_i^T x|^2 + \mathrm{damp}^2 \|x\|^2
 
     A random sketch ``S A`` with a few times n rows gives a triangular factor R. It is never
     trusted for the answer: it starts and preconditions conjugate gradients on
@@ -65,20 +63,37 @@ def lstsq_refine(
         converted once. Made for m much larger than n; every shape is accepted.
     b : array_like, shape (m,) or (m, k)
         Right-hand sides.
+    damp : float, default 0
+        Damping as in `scipy.sparse.linalg.lsqr`: the square root of a ridge penalty. With 0 the
+        problem is plain; the larger it is, the better conditioned.
+    weights : array_like, shape (m,), optional
+        Row weights ``w >= 0`` of the squared residuals; default 1. A row of weight 0 does not
+        count. Neither A nor b is copied whole for them, except where LAPACK needs a copy anyway.
+    x0 : array_like, shape (n,) or (n, k), optional
+        First guess. It changes where the iteration starts, never what it converges to (for
+        damping, too, which pulls towards zero and not towards `x0`). It costs one reading of A
+        and is taken where it is better than the solution of the sketched problem.
     rcond : float, optional
         Singular values of the column-scaled matrix below `rcond` times the largest count as
         zero. Default: 30 times the machine epsilon of double precision. Larger values treat more
         matrices as rank deficient.
-    method : {"auto", "spir", "gram", "lapack"} or SPIR, Gram, LAPACK, default "auto"
-        "spir" is the engine above; "gram" refines the Cholesky factor of ``A^H A`` and accepts
-        only well-conditioned A; "lapack" is Householder QR. `rnla.lstsq.choose_method` tells what
-        "auto" takes. A method object carries its own options.
+    method : str or a method object, default "auto"
+        "spir" is the engine above; "spne" corrects the sketch's factor by one matrix product
+        instead of iterating; "gram" refines the Cholesky factor of ``A^H A`` and accepts only
+        well-conditioned A; "lapack" is Householder QR. "sirr" and "fossils" are other stable
+        engines; "iterative_sketching", "sketch_and_precondition" and "sketch_and_solve" are less
+        accurate and here for comparison. `rnla.lstsq.choose_method` tells what "auto" takes. A
+        method object such as ``rnla.lstsq.SPIR()`` carries its own options.
     sketch : str or SketchingOperator, default "sparse_sign"
-        For "spir": "sparse_sign", "count_sketch", "srht", "gaussian", "rademacher" or an operator
-        of shape (d, m).
+        For methods that sketch: "sparse_sign", "count_sketch", "srht", "gaussian", "rademacher"
+        or an operator of shape (d, m).
     sketch_size : int, optional
         Rows d of the sketch, n to m. Smaller is cheaper to factor and needs more iterations;
         below 2 n convergence may be slow. Default: by a cost model, 4 n to 12 n.
+    preconditioner : Preconditioner, optional
+        From ``result.preconditioner`` of an earlier call with the same or a similar A (weights
+        and damping included): nothing is sketched. For "auto", "spir", "fossils", "sirr",
+        "iterative_sketching" and "sketch_and_precondition".
     rtol : float, optional
         Stop when the backward error, as `LstsqResult` defines it, is at most `rtol`. Default: twice
         the machine epsilon of double precision, whatever the input's precision. A rank-deficient
@@ -157,6 +172,11 @@ def lstsq_refine(
         and plain(b, 1)
         and len(b) == len(A)
         and is_small(*A.shape)
+        and weights is None
+        and x0 is None
+        and preconditioner is None
+        and type(damp) in (int, float)
+        and damp == 0
         and rcond is None
         and rtol is None
         and sketch_size is None
@@ -172,11 +192,25 @@ def lstsq_refine(
         tiny = solve_tiny(A, b, _RANK_ROUNDOFFS * _EPS, _ROUNDOFFS * _EPS)
         if tiny is not None:
             return tiny
-    problem, restore = _check(A, b, rcond, rtol, maxiter, callback, rng, check_finite)
-    chosen, automatic = _resolve(method, problem.A, sketch, sketch_size)
+    if rng is not None:
+        as_generator(rng)
+    problem, restore = check_problem(
+        A,
+        b,
+        damp=damp,
+        weights=weights,
+        x0=x0,
+        rcond=_RANK_ROUNDOFFS * _EPS if rcond is None else rcond,
+        preconditioner=preconditioner,
+        tolerance=_ROUNDOFFS * _EPS if rtol is None else rtol,
+        maxiter=_MAXITER if maxiter is None else maxiter,
+        callback=callback,
+        check_finite=check_finite,
+    )
+    chosen, stable = resolve(method, problem, sketch, sketch_size)
     if problem.B.shape[1] == 0 or 0 in problem.A.shape:
         return _empty(problem, chosen, restore)
-    solved = _solve(problem, chosen, automatic, sketch, sketch_size, rng).judged(problem.rcond)
+    solved = solve(problem, chosen, stable, rng).judged(problem.rcond)
     state, status = solved.outcome.state, solved.outcome.status
     if not np.isfinite(state.error):
         problem.A.check_finite()
@@ -204,146 +238,7 @@ def lstsq_refine(
     )
 
 
-def _check(
-    A: Any,
-    b: Any,
-    rcond: float | None,
-    rtol: float | None,
-    maxiter: int | None,
-    callback: Callback | None,
-    rng: RNGLike,
-    check_finite: bool,
-) -> tuple[Problem, _Restore]:
-    normal = as_normal(A)
-    B = as_inexact(b, "b")
-    if B.ndim not in (1, 2) or B.shape[0] != normal.shape[0]:
-        raise ValueError(
-            f"`b` must have shape ({normal.shape[0]},) or ({normal.shape[0]}, k) to go with `A` "
-            f"of shape {normal.shape}, got {B.shape}"
-        )
-    if check_finite:
-        check_finite_array(B, "b")
-    if rng is not None:
-        as_generator(rng)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"`callback` must be callable, got {callback!r}")
-    restore = _Restore(normal, B)
-    problem = Problem(
-        A=normal,
-        B=restore.working(B),
-        rcond=_RANK_ROUNDOFFS * _EPS
-        if rcond is None
-        else check_positive_float(rcond, "rcond", below=1.0),
-        tolerance=_ROUNDOFFS * _EPS
-        if rtol is None
-        else check_positive_float(rtol, "rtol", below=1.0),
-        maxiter=_MAXITER if maxiter is None else check_int(maxiter, "maxiter", 0),
-        callback=callback,
-    )
-    return problem, restore
-
-
-class _Restore:
-    """How the caller's right-hand sides became columns, and how solutions go back."""
-
-    def __init__(self, A: NormalOperator, B: NDArray[Any]) -> None:
-        self.vector = B.ndim == 1
-        self.split = B.dtype.kind == "c" and A.dtype.kind != "c"
-        self.dtype = np.result_type(A.stored_dtype, B.dtype)
-        self.working_dtype = A.dtype
-        self.unit: Any = 1.0
-
-    def working(self, B: NDArray[Any]) -> NDArray[Any]:
-        columns = B[:, None] if B.ndim == 1 else B
-        if self.split:
-            columns = np.hstack([columns.real, columns.imag])
-        columns = columns.astype(self.working_dtype, copy=False)
-        largest = np.abs(columns).max(axis=0, initial=0.0)
-        extreme = (largest > 0) & ~((largest > 1 / _EXTREME) & (largest < _EXTREME))
-        if extreme.any():
-            # Powers of two, so exact: squares of extreme numbers leave the range.
-            self.unit = np.where(extreme, 1 / column_scale(largest), 1.0)
-            columns = columns / self.unit
-        return columns
-
-    def solution(self, X: NDArray[Any]) -> NDArray[Any]:
-        X = X * self.unit
-        if self.split:
-            half = X.shape[1] // 2
-            X = X[:, :half] + 1j * X[:, half:]
-        return (X[:, 0] if self.vector else X).astype(self.dtype)
-
-    def norms(self, norms: NDArray[np.float64]) -> Any:
-        norms = norms * self.unit
-        if self.split:
-            half = len(norms) // 2
-            norms = np.hypot(norms[:half], norms[half:])
-        return float(norms[0]) if self.vector else norms
-
-
-def _resolve(
-    method: Any,
-    A: NormalOperator,
-    sketch: str | SketchingOperator,
-    sketch_size: int | None,
-) -> tuple[Method, bool]:
-    if isinstance(method, SPIR | Gram | LAPACK):
-        if sketch_size is not None or not (isinstance(sketch, str) and sketch == "sparse_sign"):
-            raise ValueError(
-                "`sketch` and `sketch_size` must be left out when `method` is an object, which "
-                "carries its own options"
-            )
-        return method, False
-    spir = SPIR(sketch=sketch, sketch_size=sketch_size)
-    named: dict[str, Method] = {"spir": spir, "gram": Gram(), "lapack": LAPACK()}
-    # `method` may be anything a caller passes, an array for one.
-    name = method if isinstance(method, str) else repr(method)
-    if name in named:
-        return named[name], False
-    if name != "auto":
-        raise ValueError(
-            f"`method` must be 'auto', 'spir', 'gram', 'lapack' or a method object, got {method!r}"
-        )
-    return choose(A, sketch, sketch_size).method, True
-
-
-def _solve(
-    problem: Problem,
-    method: Method,
-    automatic: bool,
-    sketch: str | SketchingOperator,
-    sketch_size: int | None,
-    rng: RNGLike,
-) -> Solved:
-    if isinstance(method, LAPACK):
-        return solve_lapack(problem)
-    if isinstance(method, Gram):
-        solved = solve_gram(problem, method)
-        if solved is not None:
-            return solved
-        if not automatic:
-            raise ValueError(
-                f"method='gram' needs a condition number below {method.condition_limit:.0e} after "
-                "column scaling, full rank and entries that can be squared, which `A` does not "
-                "have; use method='spir'"
-            )
-        method = choose_stable(problem.A, sketch, sketch_size).method
-        if isinstance(method, LAPACK):
-            return solve_lapack(problem)
-    assert isinstance(method, SPIR)
-    solved = solve_spir(problem, method, rng)
-    outcome = solved.outcome
-    missed = outcome.status is Status.STAGNATED and outcome.state.error > _MISSED * _EPS
-    if automatic and missed and fits_dense(problem.A):
-        direct = solve_lapack(problem).judged(problem.rcond)
-        if direct.outcome.status is Status.CONVERGED:
-            return replace(direct, outcome=replace(direct.outcome, status=Status.FELL_BACK))
-        if direct.outcome.state.error < outcome.state.error:
-            return direct
-    return solved
-
-
-def _empty(problem: Problem, method: Method, restore: _Restore) -> LstsqResult:
+def _empty(problem: Problem, method: Method, restore: Restore) -> LstsqResult:
     # Without rows, columns or right-hand sides there is nothing to solve: x = 0 is exact.
     B = problem.B
     return LstsqResult(

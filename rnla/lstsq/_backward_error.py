@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnla._core.checks import as_inexact, check_finite_array, check_positive_float
+from rnla.linalg.factor import column_scale, upper_factor
 from rnla.linalg.normal import as_normal
-from rnla.linalg.precondition import column_scale, upper_factor
 from rnla.lstsq._certificate import exact_backward_error, karlson_walden
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from rnla.linalg.precondition import Preconditioner, frobenius, small_product, upper_factor
+from rnla.linalg.factor import frobenius, upper_factor
+from rnla.linalg.precondition import Preconditioner, small_product
 
 # Factors for neighbouring shifts are shared: four per octave overstate the error by at most 19 %.
 _PER_OCTAVE = 4

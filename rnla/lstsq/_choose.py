@@ -6,17 +6,29 @@ from typing import Any
 
 import numpy as np
 
-from rnla._core.checks import check_int
-from rnla.linalg.normal import DenseNormal, NormalOperator, OperatorNormal, as_normal
-from rnla.linalg.precondition import equilibrating_scale, frobenius, inverse_upper
-from rnla.lstsq._methods import LAPACK, SPIR, Choice, Gram
+from rnla._core.checks import check_int, check_positive_float
+from rnla.linalg.factor import equilibrating_scale, frobenius, inverse_upper
+from rnla.linalg.normal import DampedNormal, NormalOperator, as_normal
+from rnla.lstsq._methods import (
+    LAPACK,
+    NAMES,
+    SKETCHED,
+    SPIR,
+    SPNE,
+    Choice,
+    Gram,
+    Method,
+    SketchAndSolve,
+    SketchedMethod,
+)
+from rnla.lstsq._problem import Problem
 from rnla.sketch import SketchingOperator
 
 # Flops that take as long as reading one double, by kind of work: see docs/develop/kernels.md.
 _BALANCE_GEMM = 20.0
 _BALANCE_QR = 7.0
-# Readings of A beside the conjugate gradient steps: the sketch, residuals, certificates.
-_PASSES_FIXED = 9.0
+# Readings of A that a sketch costs.
+_PASSES_SKETCH = 5.0
 _DECIMALS = 2 * 16 * np.log(10)
 _FACTORS = (4, 5, 6, 8, 10, 12)
 # Below this many entries QR is as fast as anything, and so it is below these numbers of rows and
@@ -29,10 +41,16 @@ _TALL = 6
 _DENSE_BYTES = 4 << 30
 _PROBE_FACTOR = 3
 _PROBE_LIMIT = 3e5
+_WITHOUT_PRECONDITIONER = (Gram, LAPACK, SPNE, SketchAndSolve)
 
 
 def choose_method(
-    A: Any, b: Any = None, *, sketch: Any = "sparse_sign", sketch_size: int | None = None
+    A: Any,
+    b: Any = None,
+    *,
+    damp: float = 0.0,
+    sketch: Any = "sparse_sign",
+    sketch_size: int | None = None,
 ) -> Choice:
     """Say what ``lstsq_refine(A, b, method="auto")`` would run, and why.
 
@@ -41,7 +59,9 @@ def choose_method(
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         The matrix.
     b : array_like, optional
-        The right-hand sides; their number does not change the choice.
+        The right-hand sides; only their number changes the choice. Default: one.
+    damp : float, default 0
+        As in `rnla.lstsq_refine`.
     sketch : str or SketchingOperator
         As in `rnla.lstsq_refine`.
     sketch_size : int, optional
@@ -59,50 +79,58 @@ def choose_method(
     >>> choose_method(np.eye(50, 5)).reason
     'small: Householder QR is as fast as any sketch'
     """
-    return choose(as_normal(A), sketch, sketch_size)
+    normal = as_normal(A)
+    damp = check_positive_float(damp, "damp")
+    k = 1 if b is None or np.ndim(b) < 2 else np.shape(b)[1]
+    return choose(DampedNormal(normal, damp) if damp else normal, k, sketch, sketch_size)
 
 
-def choose(A: NormalOperator, sketch: str | SketchingOperator, sketch_size: int | None) -> Choice:
-    """Do the work of `choose_method` on a wrapped matrix."""
+def choose(
+    A: NormalOperator, k: int, sketch: str | SketchingOperator, sketch_size: int | None
+) -> Choice:
+    """Do the work of `choose_method` on a wrapped matrix with `k` right-hand sides."""
     m, n = A.shape
-    spir = SPIR(sketch=sketch, sketch_size=sketch_size)
+    stable = choose_stable(A, k, sketch, sketch_size)
     if m < n:
         return Choice(method=LAPACK(), reason="m < n: minimum-norm solution by an SVD")
-    if isinstance(A, OperatorNormal):
-        if m < 2 * n:
-            return Choice(method=LAPACK(), reason="m < 2 n: too few rows for a sketch")
-        return Choice(method=spir, reason="an operator is sketched by n products")
-    if not isinstance(A, DenseNormal):
-        if m >= _TALL * n or 16 * m * n > _DENSE_BYTES:
-            return Choice(method=spir, reason="sparse and tall: the sketch is small")
-        return Choice(method=LAPACK(), reason="sparse but not tall: QR of the dense matrix")
-    if m * n < _SMALL:
+    if A.is_dense and m * n < _SMALL:
         return Choice(method=LAPACK(), reason="small: Householder QR is as fast as any sketch")
-    gram_passes = 4 + n / _BALANCE_GEMM
     if (
-        m >= max(_GRAM_ROWS, _GRAM_ASPECT * n)
-        and gram_passes < spir_passes(m, n, sketch_size)
+        A.is_dense
+        and m >= max(_GRAM_ROWS, _GRAM_ASPECT * n)
+        and gram_passes(n, k) < min(spir_passes(m, n, k, sketch_size), spne_passes(m, n, k))
         and _looks_well_conditioned(A)
     ):
         return Choice(
             method=Gram(), reason="few columns and well conditioned: one matrix product is cheapest"
         )
-    return choose_stable(A, sketch, sketch_size)
+    return stable
 
 
 def choose_stable(
-    A: NormalOperator, sketch: str | SketchingOperator, sketch_size: int | None
+    A: NormalOperator, k: int, sketch: str | SketchingOperator, sketch_size: int | None
 ) -> Choice:
-    """Choose for a dense matrix with m >= n that has any condition number."""
+    """Choose for a matrix with m >= n that has any condition number."""
     m, n = A.shape
+    spir = SPIR(sketch=sketch, sketch_size=sketch_size)
+    if A.matrix_free:
+        if m < 2 * n:
+            return Choice(method=LAPACK(), reason="m < 2 n: too few rows for a sketch")
+        return Choice(method=spir, reason="an operator is sketched by n products")
     # Twice the memory of A is what QR needs for its copy.
     huge = m >= _TALL * n and 16 * m * n > _DENSE_BYTES
-    if huge or m >= max(_SPIR_ROWS, _SPIR_ASPECT * n):
+    if not A.is_dense:
+        if m >= _TALL * n or huge:
+            return Choice(method=spir, reason="sparse and tall: the sketch is small")
+        return Choice(method=LAPACK(), reason="sparse but not tall: QR of the dense matrix")
+    if not huge and m < max(_SPIR_ROWS, _SPIR_ASPECT * n):
+        return Choice(method=LAPACK(), reason="not tall: Householder QR is as fast as a sketch")
+    if spne_passes(m, n, k) < spir_passes(m, n, k, sketch_size):
         return Choice(
-            method=SPIR(sketch=sketch, sketch_size=sketch_size),
-            reason="tall: a sketch and a few readings of A",
+            method=SPNE(sketch=sketch, sketch_size=sketch_size),
+            reason="few columns or many right-hand sides: one more matrix product, no iteration",
         )
-    return Choice(method=LAPACK(), reason="not tall: Householder QR is as fast as a sketch")
+    return Choice(method=spir, reason="tall: a sketch and a few readings of A")
 
 
 def default_sketch_size(m: int, n: int) -> int:
@@ -111,25 +139,45 @@ def default_sketch_size(m: int, n: int) -> int:
     Each step of conjugate gradients gains a factor of about ``sqrt(d / n)``, and the factorization
     of the sketch costs ``2 d n**2`` flops.
     """
-    return min(m, n * min(_FACTORS, key=lambda factor: _cost(m, n, factor)) + 8)
+    return min(m, n * min(_FACTORS, key=lambda factor: _cost(m, n, 1, factor)) + 8)
 
 
-def spir_passes(m: int, n: int, sketch_size: int | None = None) -> float:
+def gram_passes(n: int, k: int) -> float:
+    """Return the modelled time of the Gram method in readings of A."""
+    return 2 + n / _BALANCE_GEMM + 2 * _sweep(k)
+
+
+def spne_passes(m: int, n: int, k: int) -> float:
+    """Return the modelled time of SPNE in readings of A."""
+    factor = default_sketch_size(m, n) / n
+    return _PASSES_SKETCH + 3 * n / _BALANCE_GEMM + 4 * _sweep(k) + _factorization(m, n, factor)
+
+
+def spir_passes(m: int, n: int, k: int = 1, sketch_size: int | None = None) -> float:
     """Return the modelled time of SPIR in readings of A."""
     factor = (sketch_size or default_sketch_size(m, n)) / n
-    return _cost(m, n, max(1.5, factor))
+    return _cost(m, n, k, max(1.5, factor))
 
 
-def _cost(m: int, n: int, factor: float) -> float:
-    steps = 1.25 * _DECIMALS / np.log(factor) / 2
-    return float(_PASSES_FIXED + steps + 2 * factor * n**2 / (_BALANCE_QR * m))
+def _cost(m: int, n: int, k: int, factor: float) -> float:
+    # Three sweeps beside the steps: the certificates of the start and of two rounds.
+    steps = 3 + 1.25 * _DECIMALS / np.log(factor) / 2
+    return _PASSES_SKETCH + float(steps) * _sweep(k) + _factorization(m, n, factor)
 
 
-def _looks_well_conditioned(A: DenseNormal) -> bool:
+def _sweep(k: int) -> float:
+    """Return the readings of A one step costs; with several columns it is a matrix product."""
+    return 1.1 if k == 1 else max(2.2, 4 * k / _BALANCE_GEMM)
+
+
+def _factorization(m: int, n: int, factor: float) -> float:
+    return 2 * factor * n**2 / (_BALANCE_QR * m)
+
+
+def _looks_well_conditioned(A: NormalOperator) -> bool:
     """Guess from some evenly spaced rows; the Gram method checks the matrix itself afterwards."""
     m, n = A.shape
-    rows = min(m, _PROBE_FACTOR * n + 32)
-    probe = A.A[:: m // rows][:rows].astype(A.dtype)
+    probe = A.sample(min(m, _PROBE_FACTOR * n + 32))
     if not np.isfinite(probe).all():
         return False
     probe *= equilibrating_scale(probe)
@@ -146,3 +194,52 @@ def _looks_well_conditioned(A: DenseNormal) -> bool:
 def check_sketch_size(sketch_size: int, m: int, n: int) -> int:
     """Return the size or raise with the accepted range."""
     return check_int(sketch_size, "sketch_size", n, max(n, m))
+
+
+def resolve(
+    method: Any,
+    problem: Problem,
+    sketch: str | SketchingOperator,
+    sketch_size: int | None,
+) -> tuple[Method, Method | None]:
+    """Return the method to run, and for "auto" the one to take where a Gram matrix fails."""
+    chosen, stable = _resolve(method, problem, sketch, sketch_size)
+    if problem.P is not None and isinstance(chosen, _WITHOUT_PRECONDITIONER):
+        raise ValueError(
+            f"`preconditioner` is of no use to method={chosen.name!r}, which needs a factor of its "
+            "own; use method='spir'"
+        )
+    return chosen, stable
+
+
+def _resolve(
+    method: Any,
+    problem: Problem,
+    sketch: str | SketchingOperator,
+    sketch_size: int | None,
+) -> tuple[Method, Method | None]:
+    if isinstance(method, SketchedMethod | Gram | LAPACK):
+        if sketch_size is not None or not (isinstance(sketch, str) and sketch == "sparse_sign"):
+            raise ValueError(
+                "`sketch` and `sketch_size` must be left out when `method` is an object, which "
+                "carries its own options"
+            )
+        return method, None
+    # `method` may be anything a caller passes, an array for one.
+    name = method if isinstance(method, str) else repr(method)
+    if name == "auto":
+        k = problem.B.shape[1]
+        stable = choose_stable(problem.A, k, sketch, sketch_size).method
+        if problem.P is not None:
+            stable = SPIR(sketch=sketch, sketch_size=sketch_size)
+            return stable, stable
+        return choose(problem.A, k, sketch, sketch_size).method, stable
+    for kind in SKETCHED:
+        options = kind(sketch=sketch, sketch_size=sketch_size)
+        if kind.name == name:
+            return options, None
+    direct: dict[str, Method] = {"gram": Gram(), "lapack": LAPACK()}
+    if name in direct:
+        return direct[name], None
+    known = ", ".join(map(repr, ("auto", *NAMES)))
+    raise ValueError(f"`method` must be one of {known} or a method object, got {method!r}")

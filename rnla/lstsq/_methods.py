@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
-from rnla._core.checks import check_int, check_positive_float
+from rnla._core.checks import check_int, check_positive_float, check_word
 from rnla.sketch import SketchingOperator
 from rnla.sketch._families import SKETCHES
 
 
 @dataclass(frozen=True, kw_only=True)
-class SPIR:
-    """Sketched preconditioned iterative refinement: the randomized, backward stable engine.
+class SketchedMethod:
+    """The options of every method that starts from a sketch ``S A``.
 
     Parameters
     ----------
@@ -20,16 +20,10 @@ class SPIR:
         Family of the sketch ("sparse_sign", "count_sketch", "srht", "gaussian", "rademacher")
         or an operator of shape (d, m).
     sketch_size : int or None
-        Rows of the sketch, at least 2 n is advised and n is the least; None: from a cost model.
-
-    Examples
-    --------
-    >>> from rnla.lstsq import SPIR
-    >>> SPIR(sketch="srht").name
-    'spir'
+        Rows of the sketch, at least 2 n is advised and n is the least; None: chosen.
     """
 
-    name: ClassVar[str] = "spir"
+    name: ClassVar[str]
     sketch: str | SketchingOperator = "sparse_sign"
     sketch_size: int | None = None
 
@@ -44,6 +38,198 @@ class SPIR:
             )
         if self.sketch_size is not None:
             check_int(self.sketch_size, "sketch_size", 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SPIR(SketchedMethod):
+    """Sketched preconditioned iterative refinement: the randomized, backward stable engine.
+
+    Parameters
+    ----------
+    sketch : str or SketchingOperator
+        Family of the sketch ("sparse_sign", "count_sketch", "srht", "gaussian", "rademacher")
+        or an operator of shape (d, m).
+    sketch_size : int or None
+        Rows of the sketch, at least 2 n is advised and n is the least; None: from a cost model.
+    inner : {"cg", "lsqr"}
+        What solves for a round's correction: conjugate gradients read A once per step, LSQR
+        twice, with the same accuracy.
+
+    Examples
+    --------
+    >>> from rnla.lstsq import SPIR
+    >>> SPIR(sketch="srht").name
+    'spir'
+    """
+
+    name: ClassVar[str] = "spir"
+    inner: Literal["cg", "lsqr"] = "cg"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_word(self.inner, "inner", ("cg", "lsqr"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SPNE(SketchedMethod):
+    """Sketch-preconditioned normal equations: Cholesky of the Gram matrix of ``A R^-1``.
+
+    Matrix products instead of iterations: three readings of A and ``3 m n^2`` flops for any
+    condition number up to ``1 / rcond``; cheapest for few columns or many right-hand sides.
+
+    Parameters
+    ----------
+    sketch : str or SketchingOperator
+        As for `SPIR`.
+    sketch_size : int or None
+        As for `SPIR`.
+
+    Examples
+    --------
+    >>> from rnla.lstsq import SPNE
+    >>> SPNE(sketch_size=400).sketch_size
+    400
+    """
+
+    name: ClassVar[str] = "spne"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FOSSILS(SketchedMethod):
+    """Two-round refinement with Polyak's heavy ball instead of conjugate gradients.
+
+    No inner products, so steps can be fused across machines; but its parameters rely on the
+    distortion ``sqrt(n / d)`` of the sketch, and below about ``d = 3 n`` it diverges now and then.
+
+    Parameters
+    ----------
+    sketch : str or SketchingOperator
+        As for `SPIR`.
+    sketch_size : int or None
+        As for `SPIR`; None: 12 n.
+
+    Examples
+    --------
+    >>> from rnla.lstsq import FOSSILS
+    >>> FOSSILS().name
+    'fossils'
+    """
+
+    name: ClassVar[str] = "fossils"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SIRR(SketchedMethod):
+    """Sketched iterative and recursive refinement: the correction is itself refined, recursively.
+
+    Parameters
+    ----------
+    sketch : str or SketchingOperator
+        As for `SPIR`.
+    sketch_size : int or None
+        As for `SPIR`; None: 12 n.
+    depth : int or None
+        Depth of the recursion, 1 to 8; a level doubles the cost of a correction. None: grows with
+        the rounds up to ``log2(log4(condition))``.
+    krylov : int
+        Sketched solutions combined at the bottom of the recursion, 1 to 8.
+
+    Examples
+    --------
+    >>> from rnla.lstsq import SIRR
+    >>> SIRR(depth=2).krylov
+    2
+    """
+
+    name: ClassVar[str] = "sirr"
+    depth: int | None = None
+    krylov: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.depth is not None:
+            check_int(self.depth, "depth", 1, 8)
+        check_int(self.krylov, "krylov", 1, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IterativeSketching(SketchedMethod):
+    """Stationary refinement with the sketch's factor; forward but **not** backward stable.
+
+    Parameters
+    ----------
+    sketch : str or SketchingOperator
+        As for `SPIR`.
+    sketch_size : int or None
+        As for `SPIR`; None: 12 n, for "plain" 30 n.
+    variant : {"momentum", "damped", "plain"}
+        "plain" adds the whole correction, "damped" the fraction that is best for the distortion
+        of the sketch, "momentum" also a multiple of the last change.
+
+    Examples
+    --------
+    >>> from rnla.lstsq import IterativeSketching
+    >>> IterativeSketching(variant="damped").variant
+    'damped'
+    """
+
+    name: ClassVar[str] = "iterative_sketching"
+    variant: Literal["momentum", "damped", "plain"] = "momentum"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_word(self.variant, "variant", ("momentum", "damped", "plain"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SketchAndPrecondition(SketchedMethod):
+    """LSQR on ``A R^-1``, once and without refinement; **not** backward stable.
+
+    Parameters
+    ----------
+    sketch : str or SketchingOperator
+        As for `SPIR`.
+    sketch_size : int or None
+        As for `SPIR`.
+    start : {"sketch", "zero"}
+        Start from the solution of the sketched problem, or cold.
+
+    Examples
+    --------
+    >>> from rnla.lstsq import SketchAndPrecondition
+    >>> SketchAndPrecondition(start="zero").start
+    'zero'
+    """
+
+    name: ClassVar[str] = "sketch_and_precondition"
+    start: Literal["sketch", "zero"] = "sketch"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_word(self.start, "start", ("sketch", "zero"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SketchAndSolve(SketchedMethod):
+    """The solution of the sketched problem, with its certificate; a rough guess, not an answer.
+
+    Its residual is larger than the smallest one by a factor of about ``1 + n / d``.
+
+    Parameters
+    ----------
+    sketch : str or SketchingOperator
+        As for `SPIR`.
+    sketch_size : int or None
+        As for `SPIR`.
+
+    Examples
+    --------
+    >>> from rnla.lstsq import SketchAndSolve
+    >>> SketchAndSolve(sketch="count_sketch").sketch
+    'count_sketch'
+    """
+
+    name: ClassVar[str] = "sketch_and_solve"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +270,17 @@ class LAPACK:
     name: ClassVar[str] = "lapack"
 
 
-Method: TypeAlias = SPIR | Gram | LAPACK
+Method: TypeAlias = SketchedMethod | Gram | LAPACK
+SKETCHED: tuple[type[SketchedMethod], ...] = (
+    SPIR,
+    SPNE,
+    FOSSILS,
+    SIRR,
+    IterativeSketching,
+    SketchAndPrecondition,
+    SketchAndSolve,
+)
+NAMES = (*(method.name for method in SKETCHED), Gram.name, LAPACK.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +289,7 @@ class Choice:
 
     Attributes
     ----------
-    method : SPIR, Gram or LAPACK
+    method : SPIR, SPNE, Gram or LAPACK
         Ready to be passed to `rnla.lstsq_refine`.
     reason : str
         One sentence that says why.

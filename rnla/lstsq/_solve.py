@@ -2,206 +2,213 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import lstsq as scipy_lstsq
 
-from rnla._core.checks import check_finite_array
-from rnla._core.driver import Callback, Iteration, Outcome, State, run
+from rnla._core.driver import Iteration
 from rnla._core.rng import RNGLike
 from rnla._core.status import Status
-from rnla.linalg.normal import DenseNormal, NormalOperator
-from rnla.linalg.precondition import (
-    Preconditioner,
-    column_scale,
-    preconditioner_from_factor,
-    triangular_factor,
+from rnla.linalg.precondition import Preconditioner, TriangularPreconditioner
+from rnla.lstsq._certificate import KarlsonWalden
+from rnla.lstsq._choose import default_sketch_size
+from rnla.lstsq._direct import fits_dense, solve_gram, solve_lapack
+from rnla.lstsq._inner import conjugate_gradients, heavy_ball, lsqr
+from rnla.lstsq._iterations import spir
+from rnla.lstsq._methods import (
+    FOSSILS,
+    LAPACK,
+    SIRR,
+    SPIR,
+    SPNE,
+    Gram,
+    IterativeSketching,
+    Method,
+    SketchAndPrecondition,
+    SketchAndSolve,
+    SketchedMethod,
 )
-from rnla.lstsq import _iterations
-from rnla.lstsq._choose import check_sketch_size, default_sketch_size
-from rnla.lstsq._methods import SPIR, Gram
-from rnla.sketch import SketchingOperator
-from rnla.sketch._families import SKETCHES
+from rnla.lstsq._problem import Problem, Solved
+from rnla.lstsq._recursive import sirr
+from rnla.lstsq._rounds import certified
+from rnla.lstsq._stationary import stationary
+from rnla.lstsq._surrogate import Surrogate, sketched
 
-_DENSE_BYTES = 4 << 30
-_ZETA = 8
-# The bounds of the minimum-norm branch overstate the backward error.
-_WIDE_TOLERANCE = 10 * float(np.finfo(np.float64).eps)
+_EPS = float(np.finfo(np.float64).eps)
+# Backward error, in units of roundoff, above which "auto" does not trust its first choice.
+_MISSED = 25
+# Sketch rows per column that the parameters of these methods assume.
+_FACTOR = 12
+_PLAIN_FACTOR = 30
 
 
-@dataclass(frozen=True)
-class Problem:
-    """A checked least-squares problem in double precision.
+def solve(problem: Problem, method: Method, stable: Method | None, rng: RNGLike) -> Solved:
+    """Run a method; one that "auto" chose may be replaced when it misses.
 
-    Attributes
+    Parameters
     ----------
-    A : NormalOperator
-        The matrix, (m, n).
-    B : ndarray, shape (m, k)
-        Right-hand sides; a complex one over a real A is a pair of columns.
-    rcond : float
-        Relative cut-off of singular values.
-    tolerance : float
-        Relative backward error that is wanted.
-    maxiter : int
-        Corrections allowed.
-    callback : callable or None
-        Called with every state.
+    problem : Problem
+        The checked problem.
+    method : Method
+        What to run.
+    stable : Method or None
+        What "auto" takes where the Gram matrix fails; None where the caller chose the method.
+    rng : RNGLike
+        Source of the sketch.
+
+    Returns
+    -------
+    Solved
+        The outcome with the name of what was really run.
     """
-
-    A: NormalOperator
-    B: NDArray[Any]
-    rcond: float
-    tolerance: float
-    maxiter: int
-    callback: Callback | None
-
-    def run(self, iteration: Iteration) -> Outcome:
-        """Run an iteration with this problem's limits."""
-        return run(
-            iteration, tolerance=self.tolerance, maxiter=self.maxiter, callback=self.callback
-        )
-
-
-@dataclass(frozen=True)
-class Solved:
-    """The driver's outcome and what was learned about A on the way."""
-
-    outcome: Outcome
-    preconditioner: Preconditioner | None
-    rank: int
-    condition: float
-    method: str
-
-    @classmethod
-    def with_preconditioner(cls, outcome: Outcome, P: Preconditioner, method: str) -> Solved:
-        """Take rank and condition from the preconditioner."""
-        return cls(outcome, P, P.rank, P.condition, method)
-
-    def judged(self, rcond: float) -> Solved:
-        """Count an error below the cut-off as converged where directions were dropped."""
-        P, outcome = self.preconditioner, self.outcome
-        if P is None:
-            reached = outcome.state.error <= max(_WIDE_TOLERANCE, rcond)
-        else:
-            reached = P.rank < P.shape[0] and outcome.state.error <= rcond
-        if outcome.status is not Status.STAGNATED or not reached:
-            return self
-        return replace(self, outcome=replace(outcome, status=Status.CONVERGED))
+    if isinstance(method, LAPACK):
+        return solve_lapack(problem)
+    if isinstance(method, Gram):
+        solved = solve_gram(problem, method)
+        if solved is not None:
+            return solved
+        if stable is None:
+            raise ValueError(
+                f"method='gram' needs a condition number below {method.condition_limit:.0e} after "
+                "column scaling, full rank and entries that can be squared, which `A` does not "
+                "have; use method='spir'"
+            )
+        return solve(problem, stable, stable, rng)
+    assert isinstance(method, SketchedMethod)
+    solved = _solve_sketched(problem, method, rng)
+    outcome = solved.outcome
+    missed = outcome.status is Status.STAGNATED and outcome.state.error > _MISSED * _EPS
+    if stable is not None and missed and fits_dense(problem.A):
+        direct = solve_lapack(problem).judged(problem.rcond)
+        if direct.outcome.status is Status.CONVERGED:
+            return replace(direct, outcome=replace(direct.outcome, status=Status.FELL_BACK))
+        if direct.outcome.state.error < outcome.state.error:
+            return direct
+    return solved
 
 
-def solve_spir(problem: Problem, method: SPIR, rng: RNGLike) -> Solved:
-    """Sketch, factor, start from sketch-and-solve, refine."""
-    A, B = problem.A, problem.B
-    m, n = A.shape
-    named = isinstance(method.sketch, str)
-    if named and method.sketch_size is None and n <= m <= default_sketch_size(m, n):
+def _solve_sketched(problem: Problem, method: SketchedMethod, rng: RNGLike) -> Solved:
+    m, n = problem.A.shape
+    named = isinstance(method.sketch, str) and method.sketch_size is None
+    if named and problem.P is None and n <= m <= default_sketch_size(m, n):
         # A sketch as tall as A would only lose: A is its own best sketch.
         return solve_lapack(problem)
-    S = _sketching_operator(method, A, rng)
-    SA = A.sketch(S)
-    if not np.isfinite(SA).all():
-        A.check_finite()
-        raise np.linalg.LinAlgError("the sketch of `A` overflowed; scale `A` down")
-    SB = S.multiply(B, "b")
-    R, C, scale = triangular_factor(SA, SB)
-    del SA
-    P = preconditioner_from_factor(R, scale, problem.rcond)
-    states = _iterations.spir(A, B, P.surrogate_solution(C), P, problem.tolerance)
-    return Solved.with_preconditioner(problem.run(states), P, "spir")
+    return _SOLVERS[type(method)](problem, method, rng)
 
 
-def _sketching_operator(method: SPIR, A: NormalOperator, rng: RNGLike) -> SketchingOperator:
-    m, n = A.shape
-    if isinstance(method.sketch, SketchingOperator):
-        S = method.sketch
-        if S.shape[1] != m or S.shape[0] < n:
-            raise ValueError(
-                f"`sketch` must have shape (d, {m}) with d at least {n}, got {S.shape}"
-            )
-        return S
-    if m < n:
-        raise ValueError(f"method='spir' needs m >= n, got shape {A.shape}; use method='lapack'")
-    if method.sketch_size is None:
-        d = default_sketch_size(m, n)
-    else:
-        d = check_sketch_size(method.sketch_size, m, n)
-    dtype = np.float32 if A.stored_dtype.char in "fF" else np.float64
-    options = {"zeta": min(_ZETA, d)} if method.sketch == "sparse_sign" else {}
-    drawn: SketchingOperator = SKETCHES[method.sketch].draw(d, m, rng=rng, dtype=dtype, **options)
-    return drawn
+def _spir(problem: Problem, method: SPIR, rng: RNGLike) -> Solved:
+    """Sketch, factor, start from sketch-and-solve, refine."""
+    surrogate = sketched(problem, method, rng)
+    inner = {"cg": conjugate_gradients, "lsqr": lsqr}[method.inner]
+    return _refined(problem, surrogate, method, inner)
 
 
-def solve_gram(problem: Problem, method: Gram) -> Solved | None:
-    """Cholesky of the scaled Gram matrix, refine; None where A is not well conditioned."""
+def _fossils(problem: Problem, method: FOSSILS, rng: RNGLike) -> Solved:
+    surrogate = sketched(problem, method, rng, _FACTOR)
+    return _refined(problem, surrogate, method, partial(heavy_ball, momentum=surrogate.distortion))
+
+
+def _sketch_and_precondition(
+    problem: Problem, method: SketchAndPrecondition, rng: RNGLike
+) -> Solved:
+    surrogate = sketched(problem, method, rng)
+    if method.start == "zero":
+        surrogate = replace(surrogate, X=np.zeros_like(surrogate.X))
+    # One solve to the end: no forward test, no restart.
+    return _refined(problem, surrogate, method, partial(lsqr, drop=0.0), rounds=1)
+
+
+def _refined(
+    problem: Problem,
+    surrogate: Surrogate,
+    method: SketchedMethod,
+    inner: Any,
+    rounds: int | None = None,
+) -> Solved:
+    P = surrogate.P
+    states = spir(problem.A, problem.B, surrogate.X, P, problem.tolerance, inner, rounds)
+    return Solved.with_preconditioner(problem.run(states), P, method.name)
+
+
+def _spne(problem: Problem, method: SPNE, rng: RNGLike) -> Solved:
+    """Make the sketch's factor exact by the Gram matrix of ``W = A P``, then refine."""
     A, B = problem.A, problem.B
-    G, C = A.gram(B)
-    if not np.isfinite(G).all():
-        A.check_finite()
-        return None
-    diagonal = np.sqrt(np.diagonal(G).real)
-    if not (diagonal > 0).all():
-        return None
-    scale = column_scale(diagonal)
+    surrogate = sketched(problem, method, rng)
+    P, X = surrogate.P, surrogate.X
+    if isinstance(P, TriangularPreconditioner):
+        G, c = A.whitened(P.matmat(np.eye(A.shape[1], dtype=A.dtype)), B)
+        exact = _corrected(P, G)
+        if exact is not None:
+            X = P.matmat(np.linalg.solve(G, c))
+            P = exact
+    return _refined(problem, replace(surrogate, P=P, X=X), method, conjugate_gradients)
+
+
+def _corrected(P: TriangularPreconditioner, G: Any) -> Preconditioner | None:
+    """Return the preconditioner of ``L^H R`` where ``G = L L^H``; None where G is not definite."""
     try:
-        R = np.linalg.cholesky(scale[:, None] * G * scale).conj().T
+        L = np.linalg.cholesky(G)
     except np.linalg.LinAlgError:
         return None
-    # The limit keeps the factor far from singular, so the preconditioner is never truncated.
-    P = preconditioner_from_factor(R, scale, np.finfo(np.float64).eps)
-    if not P.condition <= method.condition_limit:
-        return None
-    X = P.matmat(P.rmatmat(C))
-    states = _iterations.gram(A, B, X, P, problem.tolerance)
-    return Solved.with_preconditioner(problem.run(states), P, "gram")
+    return TriangularPreconditioner(np.triu(L.conj().T @ P.R), P.scale[:, 0])
 
 
-def fits_dense(A: NormalOperator) -> bool:
-    """Tell whether A is dense or small enough to become dense."""
-    return isinstance(A, DenseNormal) or 8 * A.shape[0] * A.shape[1] <= _DENSE_BYTES
+def _sirr(problem: Problem, method: SIRR, rng: RNGLike) -> Solved:
+    surrogate = sketched(problem, method, rng, _FACTOR)
+    P = surrogate.P
+    states = sirr(
+        problem.A,
+        problem.B,
+        surrogate.X,
+        P,
+        problem.tolerance,
+        depth=method.depth,
+        krylov=method.krylov,
+    )
+    return Solved.with_preconditioner(problem.run(states), P, method.name)
 
 
-def solve_lapack(problem: Problem) -> Solved:
-    """Householder QR of A itself, which is the case S = I, refined where that still gains."""
-    A, B = problem.A, problem.B
-    m, n = A.shape
-    if not fits_dense(A):
-        raise ValueError(
-            f"method='lapack' needs `A` as a dense array, {8 * m * n / 2**30:.1f} GiB for shape "
-            f"{A.shape}; use method='spir' or pass a dense array"
-        )
-    dense = A.todense()
-    check_finite_array(dense, "A")
-    if m < n:
-        return _minimum_norm(problem, dense)
-    A.n_passes += 1
-    R, C, scale = triangular_factor(dense, B)
-    P = preconditioner_from_factor(R, scale, problem.rcond)
-    states = _iterations.spir(A, B, P.surrogate_solution(C), P, problem.tolerance)
-    return Solved.with_preconditioner(problem.run(states), P, "lapack")
+def _iterative_sketching(problem: Problem, method: IterativeSketching, rng: RNGLike) -> Solved:
+    plain = method.variant == "plain"
+    surrogate = sketched(problem, method, rng, _PLAIN_FACTOR if plain else _FACTOR)
+    eta = surrogate.distortion
+    damping, momentum = {
+        "plain": (1.0, 0.0),
+        "damped": ((1 - eta) ** 2 / (1 + eta), 0.0),
+        "momentum": ((1 - eta) ** 2, eta),
+    }[method.variant]
+    P = surrogate.P
+    states = stationary(
+        problem.A,
+        problem.B,
+        surrogate.X,
+        P,
+        problem.tolerance,
+        damping=damping,
+        momentum=momentum,
+    )
+    return Solved.with_preconditioner(problem.run(states), P, method.name)
 
 
-def _minimum_norm(problem: Problem, dense: NDArray[Any]) -> Solved:
-    """Take LAPACK's SVD-based solution, certified by bounds that need no factor of A."""
-    A, B = problem.A, problem.B
-    # One power of two for all of A, so that no norm overflows or underflows.
-    unit = float(column_scale(np.abs(dense).max(initial=0.0)))
-    scaled = dense.astype(A.dtype) * unit
-    X, _, rank, sigma = scipy_lstsq(scaled, B, cond=problem.rcond, check_finite=False)
-    R = B - scaled @ X
-    G, r_norm = scaled.conj().T @ R, np.linalg.norm(R, axis=0)
-    A.n_passes += 1
-    x_norm, norm = np.linalg.norm(X, axis=0), float(np.linalg.norm(scaled))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bounds = np.fmin(np.linalg.norm(G, axis=0) / r_norm, r_norm / x_norm) / (norm or 1.0)
-    error = float(np.where(r_norm == 0, 0.0, bounds).max(initial=0.0))
-    solution = X * unit
+def _sketch_and_solve(problem: Problem, method: SketchAndSolve, rng: RNGLike) -> Solved:
+    P = (surrogate := sketched(replace(problem, X0=None), method, rng)).P
 
     def states() -> Iteration:
-        yield State(0, error, True, lambda: solution, r_norm)
+        certificate = KarlsonWalden(P)
+        yield certified(problem.A, problem.B, surrogate.X, certificate, problem.tolerance).state(0)
 
-    condition = float(sigma[0] / sigma[-1]) if sigma[-1] > 0 else np.inf
-    return Solved(problem.run(states()), None, rank, condition, "lapack")
+    return Solved.with_preconditioner(problem.run(states()), P, method.name)
+
+
+_SOLVERS: dict[type[SketchedMethod], Callable[[Problem, Any, RNGLike], Solved]] = {
+    SPIR: _spir,
+    SPNE: _spne,
+    FOSSILS: _fossils,
+    SIRR: _sirr,
+    IterativeSketching: _iterative_sketching,
+    SketchAndPrecondition: _sketch_and_precondition,
+    SketchAndSolve: _sketch_and_solve,
+}

@@ -144,7 +144,7 @@ def haar(m: int, n: int, *, rng: RNGLike = None, dtype: Any = np.float64) -> NDA
     Q, R = np.linalg.qr(gaussian((m, n), np.result_type(dtype, np.float64), as_generator(rng)))
     # LAPACK fixes the signs of R by its own rule, which would bias the columns.
     diagonal = np.diagonal(R)
-    return (Q * (diagonal / np.abs(diagonal))).astype(dtype)  # type: ignore[no-any-return]
+    return np.asarray(Q * (diagonal / np.abs(diagonal)), dtype)
 
 
 def prolate(m: int, n: int, *, bandwidth: float = 0.1, ridge: float = 0.0) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from lstsq_cases import gaussian
 from rnla._kernels import small_lstsq, sweep
 
 PLACEMENTS = 150
+NO_WEIGHTS = np.empty(0)
 REAL_AND_COMPLEX = [np.float64, np.complex128]
 
 
@@ -48,7 +49,9 @@ def test_rows(shape, dtype, residual, rng):
     m, n = shape
     A, x, b = gaussian(m, n, rng, dtype), rng.standard_normal(n), rng.standard_normal(m)
     assert_placement_does_not_matter(
-        lambda A, x, b, g: sweep.sweep_rows(A, x, b, residual, g), [A, x, b, np.zeros(n)], rng
+        lambda A, x, b, g: sweep.sweep_rows(A, x, b, NO_WEIGHTS, residual, g),
+        [A, x, b, np.zeros(n)],
+        rng,
     )
 
 
@@ -58,7 +61,7 @@ def test_rows_pair(shape, residual, rng):
     m, n = shape
     arrays = [gaussian(m, n, rng), gaussian(2, n, rng), gaussian(m, 2, rng), np.zeros((2, n))]
     assert_placement_does_not_matter(
-        lambda A, X, B, G: sweep.sweep_rows_pair(A, X, B, residual, G), arrays, rng
+        lambda A, X, B, G: sweep.sweep_rows_pair(A, X, B, NO_WEIGHTS, residual, G), arrays, rng
     )
 
 
@@ -76,7 +79,9 @@ def test_columns(dtype, start, residual, rng):
         np.zeros(n, wide),
     ]
     assert_placement_does_not_matter(
-        lambda AT, x, b, y, g: sweep.sweep_columns(AT, start, start + 750, x, b, residual, y, g),
+        lambda AT, x, b, y, g: sweep.sweep_columns(
+            AT, start, start + 750, x, b, NO_WEIGHTS, residual, y, g
+        ),
         arrays,
         rng,
     )
@@ -95,7 +100,9 @@ def test_csr(dtype, residual, rng):
         np.zeros(n, dtype),
     ]
     assert_placement_does_not_matter(
-        lambda p, i, d, x, b, g: sweep.sweep_csr(p, i, d, x, b, residual, g), arrays, rng
+        lambda p, i, d, x, b, g: sweep.sweep_csr(p, i, d, x, b, NO_WEIGHTS, residual, g),
+        arrays,
+        rng,
     )
 
 

@@ -9,16 +9,18 @@ from hypothesis import strategies as st
 from lstsq_cases import EPS, gaussian
 from scipy.sparse.linalg import aslinearoperator
 
-from rnla.linalg import precondition
+from rnla.linalg import factor, precondition
+from rnla.linalg.factor import (
+    column_scale,
+    inverse_upper,
+    triangular_factor,
+    upper_factor,
+)
 from rnla.linalg.precondition import (
     TriangularPreconditioner,
     TruncatedPreconditioner,
-    column_scale,
-    inverse_upper,
     preconditioner_from_factor,
     small_product,
-    triangular_factor,
-    upper_factor,
 )
 from rnla.testing import assert_adjoint, assert_orthonormal, haar, lstsq_problem
 
@@ -217,8 +219,8 @@ def test_rank_zero(rng):
 @pytest.mark.parametrize(("rcond", "rank"), [(0.0, 6), (1e-12, 6), (3e-4, 4), (0.5, 1)])
 def test_rcond_is_relative_to_the_largest(rcond, rank):
     sigma = 10.0 ** -np.arange(6)
-    for factor in (1e-50, 1.0, 1e50):
-        P = preconditioner_from_factor(factor * np.diag(sigma), np.ones(6), rcond)
+    for size in (1e-50, 1.0, 1e50):
+        P = preconditioner_from_factor(size * np.diag(sigma), np.ones(6), rcond)
         assert P.rank == rank
 
 
@@ -274,4 +276,4 @@ def test_threads_leave_every_bit(rng, threads):
 
 def test_module_exports_what_it_documents():
     for name in ("Preconditioner", "triangular_factor", "column_scale"):
-        assert getattr(precondition, name).__doc__
+        assert getattr(precondition if name == "Preconditioner" else factor, name).__doc__

@@ -365,18 +365,19 @@ def test_progress_through_the_callback(problem):
 
 def test_fallback_to_lapack_is_reported(problem, monkeypatch):
     # Force what should not happen: a randomized method that misses by far.
-    from rnla.lstsq import _solve
+    from rnla.lstsq import _direct, _surrogate
 
     A, b = problem
-    real = _solve.triangular_factor
+    real = _surrogate.triangular_factor
 
     def ruined(M, B):
         R, C, scale = real(M, B)
         return (R + 0.9 * np.triu(np.ones_like(R)), C, scale) if len(M) < 500 else (R, C, scale)
 
-    monkeypatch.setattr(_solve, "triangular_factor", ruined)
+    assert _direct.triangular_factor is real
+    monkeypatch.setattr(_surrogate, "triangular_factor", ruined)
     forced = Choice(method=SPIR(), reason="for this test")
-    monkeypatch.setattr("rnla.lstsq._api.choose", lambda *arguments: forced)
+    monkeypatch.setattr("rnla.lstsq._choose.choose", lambda *arguments: forced)
     monkeypatch.setattr("rnla.lstsq._api.is_small", lambda m, n: False)
     result = lstsq_refine(A, b, method="auto", rng=0, maxiter=4000)
     assert result.status is Status.FELL_BACK

@@ -1,0 +1,220 @@
+"""A dense matrix as the solvers see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.checks import check_finite_array
+from rnla._core.threads import even_parts, run_parts, single_threaded_blas
+from rnla._kernels import sweep
+from rnla.linalg.normal._base import CHUNK_ENTRIES, CHUNKS, NormalOperator
+from rnla.sketch import SketchingOperator
+
+_BLOCK_ENTRIES = 1 << 20
+_FORTRAN_SCRATCH = 256
+_WIDE_GRAM = 600
+_GRAM_PARTS = 16
+_GRAM_ENTRIES = 1 << 17
+# Weighted blocks are cut where the tiles of every sketch are.
+_SKETCH_TILE = 4096
+
+
+class DenseNormal(NormalOperator):
+    """A dense matrix in any order."""
+
+    def __init__(self, A: NDArray[Any], weights: NDArray[np.float64] | None = None) -> None:
+        super().__init__((A.shape[0], A.shape[1]), A.dtype, weights)
+        # Any other layout costs one copy here and saves one in every sweep.
+        self.A = A if A.flags.c_contiguous or A.flags.f_contiguous else np.ascontiguousarray(A)
+
+    def _sweep(
+        self, X: NDArray[Any], B: NDArray[Any] | None
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        if X.shape[1] > 1:
+            return self._sweep_block(X, B)
+        if not self.A.flags.c_contiguous:
+            return self._sweep_fortran(X, B)
+        if self.dtype.kind == "c":
+            return self._sweep_complex(X, B)
+        x = np.ascontiguousarray(X[:, 0])
+        b = np.empty(0) if B is None else np.ascontiguousarray(B[:, 0])
+        G, squares = self._chunks(self.shape[1:], self.dtype)
+
+        def task(chunk: int, start: int, stop: int) -> None:
+            squares[chunk] = sweep.sweep_rows(
+                self.A[start:stop],
+                x,
+                b[start:stop],
+                self.root[start:stop],
+                B is not None,
+                G[chunk],
+            )
+
+        self._run(task)
+        return G.sum(axis=0)[:, None], squares.sum(keepdims=True)
+
+    def _sweep_complex(
+        self, X: NDArray[Any], B: NDArray[Any] | None
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        # (a + ib)(p + iq) = (ap - bq) + i(aq + bp): two real products with the row (a, b, ...).
+        x = X[:, 0]
+        pair = np.empty((2, 2 * len(x)))
+        pair[0, 0::2], pair[0, 1::2] = x.real, -x.imag
+        pair[1, 0::2], pair[1, 1::2] = x.imag, x.real
+        real_view = self.A.view(self.A.real.dtype)
+        b = np.empty((0, 2)) if B is None else np.ascontiguousarray(B[:, 0]).view(float)
+        b = b.reshape(-1, 2)
+        G, squares = self._chunks((2, 2 * len(x)), np.dtype(np.float64))
+
+        def task(chunk: int, start: int, stop: int) -> None:
+            squares[chunk] = sweep.sweep_rows_pair(
+                real_view[start:stop],
+                pair,
+                b[start:stop],
+                self.root[start:stop],
+                B is not None,
+                G[chunk],
+            )
+
+        self._run(task)
+        (u, v) = G.sum(axis=0)
+        # conj(a + ib)(y + iz) = (ay + bz) + i(az - by)
+        g = (u[0::2] + v[1::2]) + 1j * (v[0::2] - u[1::2])
+        return g[:, None], squares.sum(keepdims=True)
+
+    def _sweep_fortran(
+        self, X: NDArray[Any], B: NDArray[Any] | None
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        x = np.ascontiguousarray(X[:, 0])
+        b = np.empty(0, self.dtype) if B is None else np.ascontiguousarray(B[:, 0], self.dtype)
+        G, squares = self._chunks(self.shape[1:], self.dtype)
+
+        def task(chunk: int, start: int, stop: int) -> None:
+            y = np.empty(_FORTRAN_SCRATCH, self.dtype)
+            squares[chunk] = sweep.sweep_columns(
+                self.A.T, start, stop, x, b, self.root, B is not None, y, G[chunk]
+            )
+
+        self._run(task)
+        return G.sum(axis=0)[:, None], squares.sum(keepdims=True)
+
+    def _sweep_block(
+        self, X: NDArray[Any], B: NDArray[Any] | None
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        # Several columns: matrix products on cache-sized row blocks, A still read once.
+        G = np.zeros(X.shape, self.dtype)
+        squares = np.zeros(X.shape[1])
+        for block, rows in self._blocks():
+            Y = block @ X if B is None else B[rows] - block @ X
+            squares += np.einsum("ij,ij->j", Y.conj(), Y).real
+            G += (Y.conj().T @ block).conj().T
+        return G, squares
+
+    def _product(self, X: NDArray[Any]) -> NDArray[Any]:
+        Y = np.empty((self.shape[0], X.shape[1]), self.dtype)
+        for block, rows in self._blocks():
+            Y[rows] = block @ X
+        return Y
+
+    def _adjoint(self, Y: NDArray[Any]) -> NDArray[Any]:
+        G = np.zeros((self.shape[1], Y.shape[1]), self.dtype)
+        for block, rows in self._blocks():
+            G += (Y[rows].conj().T @ block).conj().T
+        return G
+
+    def _blocks(self) -> Any:
+        m, n = self.shape
+        count = -(-m * n // _BLOCK_ENTRIES)
+        for start, stop in even_parts(m, count):
+            yield self._rows(start, stop), slice(start, stop)
+
+    def _rows(self, start: int, stop: int) -> NDArray[Any]:
+        block = self.A[start:stop].astype(self.dtype, copy=False)
+        return np.asarray(self.rooted(block, start))
+
+    def _parts(self) -> list[tuple[int, int]]:
+        m, n = self.shape
+        return even_parts(m, min(CHUNKS, 1 + m * n // CHUNK_ENTRIES))
+
+    def _chunks(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Any, Any]:
+        count = len(self._parts())
+        return np.zeros((count, *shape), dtype), np.zeros(count)
+
+    def _run(self, task: Any) -> None:
+        run_parts(task, [(chunk, *part) for chunk, part in enumerate(self._parts())])
+
+    def sample(self, count: int) -> NDArray[Any]:
+        m = self.shape[0]
+        step = max(1, m // min(m, count))
+        rows = self.A[::step][:count].astype(self.dtype)
+        return rows * self.root[::step][:count, None] if len(self.root) else rows
+
+    @property
+    def is_dense(self) -> bool:
+        return True
+
+    def sketch(self, S: SketchingOperator) -> NDArray[Any]:
+        self.n_passes += 1
+        if not len(self.root):
+            return S.multiply(self.A, "A")
+        m, n = self.shape
+        out = np.zeros((S.shape[0], n), np.result_type(S.dtype, self.A.dtype, np.float64))
+        step = -(-max(1, _BLOCK_ENTRIES // max(1, n)) // _SKETCH_TILE) * _SKETCH_TILE
+        for start in range(0, m, step):
+            S.accumulate(self.rooted(self.A[start : start + step], start), start, out)
+        return out
+
+    def gram(self, B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        return self._gram(None, B)
+
+    def whitened(self, P: NDArray[Any], B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        return self._gram(P, B)
+
+    def _gram(self, P: NDArray[Any] | None, B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        self.n_passes += 1
+        m, n = self.shape
+        r = n if P is None else P.shape[1]
+        if n >= _WIDE_GRAM:
+            G, C = np.zeros((r, r), self.dtype), np.zeros((r, B.shape[1]), self.dtype)
+            for block, rows in self._blocks():
+                _add_gram(block, P, B[rows], G, C)
+            return G, C
+        # BLAS shares a narrow product badly between its threads: one part per thread instead.
+        parts = even_parts(m, _GRAM_PARTS)
+        G = np.zeros((len(parts), r, r), self.dtype)
+        C = np.zeros((len(parts), r, B.shape[1]), self.dtype)
+        step = max(1, _GRAM_ENTRIES // n)
+
+        def task(part: int, start: int, stop: int) -> None:
+            for first in range(start, stop, step):
+                last = min(stop, first + step)
+                _add_gram(self._rows(first, last), P, B[first:last], G[part], C[part])
+
+        with single_threaded_blas():
+            run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
+        with np.errstate(over="ignore", invalid="ignore"):
+            return G.sum(axis=0), C.sum(axis=0)
+
+    def todense(self) -> NDArray[Any]:
+        return np.asarray(self.rooted(self.A, 0))
+
+    def check_finite(self) -> None:
+        check_finite_array(self.A, "A")
+
+
+def _add_gram(
+    block: NDArray[Any],
+    P: NDArray[Any] | None,
+    B: NDArray[Any],
+    G: NDArray[Any],
+    C: NDArray[Any],
+) -> None:
+    # What is not finite is found, and named, in the sum.
+    with np.errstate(over="ignore", invalid="ignore"):
+        W = block if P is None else block @ P
+        adjoint = W.conj().T
+        G += adjoint @ W
+        C += adjoint @ B

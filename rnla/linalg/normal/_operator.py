@@ -1,0 +1,82 @@
+"""A matrix known by its products only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse.linalg import LinearOperator
+
+from rnla._core.checks import check_finite_array, inexact_dtype
+from rnla.linalg.normal._base import NormalOperator
+from rnla.sketch import SketchingOperator
+
+_PROBE_COLUMNS = 64
+
+
+class OperatorNormal(NormalOperator):
+    """A ``LinearOperator``: sketched through its products with blocks of the identity."""
+
+    def __init__(self, A: LinearOperator, weights: NDArray[np.float64] | None = None) -> None:
+        super().__init__(A.shape, inexact_dtype(A.dtype, "A"), weights)
+        self.A = A
+
+    @property
+    def matrix_free(self) -> bool:
+        return True
+
+    def _sweep(
+        self, X: NDArray[Any], B: NDArray[Any] | None
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        Y = self._product(X) if B is None else B - self._product(X)
+        return self._adjoint(Y), np.einsum("ij,ij->j", Y.conj(), Y).real
+
+    def _product(self, X: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(self.rooted(np.asarray(self.A.matmat(X)), 0))
+
+    def _adjoint(self, Y: NDArray[Any]) -> NDArray[Any]:
+        G = np.asarray(self.A.rmatmat(self.rooted(Y.astype(self.dtype, copy=False), 0)))
+        return G.astype(self.dtype, copy=False)
+
+    def _column_blocks(self) -> Any:
+        n = self.shape[1]
+        for start in range(0, n, _PROBE_COLUMNS):
+            stop = min(n, start + _PROBE_COLUMNS)
+            unit = np.zeros((n, stop - start), self.dtype)
+            unit[np.arange(start, stop), np.arange(stop - start)] = 1
+            self.n_matvec += stop - start
+            yield self.rooted(np.asarray(self.A.matmat(unit)), 0), slice(start, stop)
+        self.n_passes += 1
+
+    def sketch(self, S: SketchingOperator) -> NDArray[Any]:
+        # n products with A, where sketching through the adjoint would take d > n.
+        parts = [S.multiply(columns, "A") for columns, _ in self._column_blocks()]
+        return np.concatenate(parts, axis=1)
+
+    def gram(self, B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        G = np.zeros((self.shape[1],) * 2, self.dtype)
+        for columns, where in self._column_blocks():
+            self.n_matvec += columns.shape[1]
+            with np.errstate(over="ignore", invalid="ignore"):
+                G[:, where] = self.A.rmatmat(self.rooted(columns, 0))
+        return G, self.adjoint_product(B)
+
+    def whitened(self, P: NDArray[Any], B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        # As many columns at a time as stay small beside a dense A.
+        G = np.empty((P.shape[1],) * 2, self.dtype)
+        for start in range(0, P.shape[1], _PROBE_COLUMNS):
+            block = P[:, start : start + _PROBE_COLUMNS]
+            G[:, start : start + block.shape[1]] = P.conj().T @ self.normal(block)
+        return G, P.conj().T @ self.adjoint_product(B)
+
+    def todense(self) -> NDArray[Any]:
+        dense = np.empty(self.shape, self.dtype)
+        for columns, where in self._column_blocks():
+            dense[:, where] = columns
+        return dense
+
+    def check_finite(self) -> None:
+        """Form the columns, which is worth n products when something went wrong."""
+        for columns, _ in self._column_blocks():
+            check_finite_array(columns, "A")

@@ -1,0 +1,94 @@
+"""A sparse matrix as the solvers see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from rnla._core.checks import check_finite_array, inexact_dtype
+from rnla._core.threads import even_parts, run_parts
+from rnla._kernels import sweep
+from rnla.linalg.normal._base import CHUNK_ENTRIES, CHUNKS, NormalOperator
+from rnla.sketch import SketchingOperator
+
+_BLOCK_ENTRIES = 1 << 20
+
+
+class SparseNormal(NormalOperator):
+    """A sparse matrix, held in CSR form (other formats are converted once)."""
+
+    def __init__(self, A: Any, weights: NDArray[np.float64] | None = None) -> None:
+        A = csr_array(A)
+        if not A.has_canonical_format:
+            A = A.copy()
+            A.sum_duplicates()
+        super().__init__(A.shape, inexact_dtype(A.dtype, "A"), weights)
+        self.A = A.astype(self.stored_dtype, copy=False)
+
+    def _sweep(
+        self, X: NDArray[Any], B: NDArray[Any] | None
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        if X.shape[1] > 1:
+            Y = self._product(X) if B is None else B - self._product(X)
+            return self._adjoint(Y), np.einsum("ij,ij->j", Y.conj(), Y).real
+        x = np.ascontiguousarray(X[:, 0], self.dtype)
+        b = np.empty(0, self.dtype) if B is None else np.ascontiguousarray(B[:, 0], self.dtype)
+        m, n = self.shape
+        # A private result per chunk: few chunks where n is large against the work.
+        count = min(CHUNKS, 1 + self.A.nnz // max(CHUNK_ENTRIES, 4 * n))
+        parts = even_parts(m, count)
+        G = np.zeros((len(parts), n), self.dtype)
+        squares_of = np.zeros(len(parts))
+        indptr, indices, data = self.A.indptr, self.A.indices, self.A.data
+
+        def task(chunk: int, start: int, stop: int) -> None:
+            squares_of[chunk] = sweep.sweep_csr(
+                indptr[start : stop + 1],
+                indices,
+                data,
+                x,
+                b[start:stop],
+                self.root[start:stop],
+                B is not None,
+                G[chunk],
+            )
+
+        run_parts(task, [(chunk, *part) for chunk, part in enumerate(parts)])
+        return G.sum(axis=0)[:, None], squares_of.sum(keepdims=True)
+
+    def _product(self, X: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(self.rooted(self.A @ X, 0))
+
+    def _adjoint(self, Y: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray((self.A.T @ self.rooted(Y, 0).conj()).conj())
+
+    def sketch(self, S: SketchingOperator) -> NDArray[Any]:
+        self.n_passes += 1
+        return S.multiply(self.rooted(self.A, 0), "A")
+
+    def gram(self, B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        self.n_passes += 1
+        A = self.rooted(self.A.astype(self.dtype), 0)
+        adjoint = A.conj().T
+        with np.errstate(over="ignore", invalid="ignore"):
+            return (adjoint @ A).toarray(), adjoint @ B
+
+    def whitened(self, P: NDArray[Any], B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        self.n_passes += 1
+        m, r = self.shape[0], P.shape[1]
+        G, C = np.zeros((r, r), self.dtype), np.zeros((r, B.shape[1]), self.dtype)
+        step = max(1, _BLOCK_ENTRIES // max(1, r))
+        for start in range(0, m, step):
+            W = self.rooted(self.A[start : start + step] @ P, start)
+            G += W.conj().T @ W
+            C += W.conj().T @ B[start : start + step]
+        return G, C
+
+    def todense(self) -> NDArray[Any]:
+        return np.asarray(self.rooted(self.A, 0).toarray())
+
+    def check_finite(self) -> None:
+        check_finite_array(self.A.data, "A")

@@ -1,0 +1,156 @@
+"""From the caller's arguments to a checked problem, and from its solution back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.checks import (
+    as_inexact,
+    check_finite_array,
+    check_int,
+    check_positive_float,
+)
+from rnla._core.driver import Callback
+from rnla.linalg.factor import column_scale
+from rnla.linalg.normal import DampedNormal, NormalOperator, as_normal
+from rnla.linalg.precondition import Preconditioner
+from rnla.lstsq._problem import Problem
+
+_EXTREME = 1e100
+
+
+def check_problem(
+    A: Any,
+    b: Any,
+    *,
+    damp: Any,
+    weights: Any,
+    x0: Any,
+    rcond: Any,
+    preconditioner: Any,
+    tolerance: Any,
+    maxiter: Any,
+    callback: Callback | None,
+    check_finite: bool,
+) -> tuple[Problem, Restore]:
+    """Check everything but the method; the names in messages are those of `lstsq_refine`."""
+    normal = as_normal(A)
+    m, n = normal.shape
+    if weights is not None:
+        normal = as_normal(A, _checked_weights(weights, m))
+    B = as_inexact(b, "b")
+    if B.ndim not in (1, 2) or B.shape[0] != m:
+        raise ValueError(
+            f"`b` must have shape ({m},) or ({m}, k) to go with `A` of shape {normal.shape}, "
+            f"got {B.shape}"
+        )
+    if check_finite:
+        check_finite_array(B, "b")
+    if callback is not None and not callable(callback):
+        raise TypeError(f"`callback` must be callable, got {callback!r}")
+    restore = Restore(normal, B)
+    columns = np.asarray(normal.rooted(restore.working(B), 0))
+    X0 = None if x0 is None else _checked_start(x0, B, n, restore)
+    damp = check_positive_float(damp, "damp")
+    if damp:
+        columns = np.vstack([columns, np.zeros((n, columns.shape[1]), columns.dtype)])
+        normal = DampedNormal(normal, damp)
+    problem = Problem(
+        A=normal,
+        B=columns,
+        rcond=check_positive_float(rcond, "rcond", below=1.0),
+        tolerance=check_positive_float(tolerance, "rtol", below=1.0),
+        maxiter=check_int(maxiter, "maxiter", 0),
+        callback=callback,
+        X0=X0,
+        P=_checked_preconditioner(preconditioner, normal),
+    )
+    return problem, restore
+
+
+def _checked_weights(weights: Any, m: int) -> NDArray[np.float64]:
+    w = as_inexact(weights, "weights")
+    if w.dtype.kind == "c":
+        raise TypeError("`weights` must be real")
+    if w.shape != (m,):
+        raise ValueError(f"`weights` must have shape ({m},), got {w.shape}")
+    check_finite_array(w, "weights")
+    if len(w) and w.min() < 0:
+        raise ValueError(f"`weights` must not be negative, got {w.min()}")
+    return w.astype(np.float64, copy=False)
+
+
+def _checked_start(x0: Any, B: NDArray[Any], n: int, restore: Restore) -> NDArray[Any]:
+    X0 = as_inexact(x0, "x0")
+    expected = (n, *B.shape[1:])
+    if X0.shape != expected:
+        raise ValueError(f"`x0` must have shape {expected}, got {X0.shape}")
+    check_finite_array(X0, "x0")
+    if X0.dtype.kind == "c" and np.dtype(restore.dtype).kind != "c":
+        raise TypeError("`x0` must be real for real `A` and `b`")
+    return restore.start(X0)
+
+
+def _checked_preconditioner(P: Any, A: NormalOperator) -> Preconditioner | None:
+    if P is None:
+        return None
+    if not isinstance(P, Preconditioner):
+        raise TypeError(
+            "`preconditioner` must come from `result.preconditioner`, got "
+            f"{type(P).__name__}; for another one M pass `aslinearoperator(A) @ M` as `A`, and "
+            "multiply the solution by M"
+        )
+    n = A.shape[1]
+    if P.shape[0] != n:
+        raise ValueError(f"`preconditioner` must have {n} rows like `x`, got shape {P.shape}")
+    if P.dtype.kind == "c" and A.dtype.kind != "c":
+        raise TypeError("`preconditioner` must be real for a real `A`")
+    return P
+
+
+class Restore:
+    """How the caller's right-hand sides became columns, and how solutions go back."""
+
+    def __init__(self, A: NormalOperator, B: NDArray[Any]) -> None:
+        self.vector = B.ndim == 1
+        self.split = B.dtype.kind == "c" and A.dtype.kind != "c"
+        self.dtype = np.result_type(A.stored_dtype, B.dtype)
+        self.working_dtype = A.dtype
+        self.unit: Any = 1.0
+
+    def working(self, B: NDArray[Any]) -> NDArray[Any]:
+        columns = B[:, None] if B.ndim == 1 else B
+        if self.split:
+            columns = np.hstack([columns.real, columns.imag])
+        columns = columns.astype(self.working_dtype, copy=False)
+        largest = np.abs(columns).max(axis=0, initial=0.0)
+        extreme = (largest > 0) & ~((largest > 1 / _EXTREME) & (largest < _EXTREME))
+        if extreme.any():
+            # Powers of two, so exact: squares of extreme numbers leave the range.
+            self.unit = np.where(extreme, 1 / column_scale(largest), 1.0)
+            columns = columns / self.unit
+        return columns
+
+    def start(self, X0: NDArray[Any]) -> NDArray[Any]:
+        """Return the caller's guess in working form."""
+        columns = X0[:, None] if X0.ndim == 1 else X0
+        if self.split:
+            columns = np.hstack([columns.real, columns.imag])
+        return np.asarray(columns.astype(self.working_dtype) / self.unit)
+
+    def solution(self, X: NDArray[Any]) -> NDArray[Any]:
+        X = X * self.unit
+        if self.split:
+            half = X.shape[1] // 2
+            X = X[:, :half] + 1j * X[:, half:]
+        return (X[:, 0] if self.vector else X).astype(self.dtype)
+
+    def norms(self, norms: NDArray[np.float64]) -> Any:
+        norms = norms * self.unit
+        if self.split:
+            half = len(norms) // 2
+            norms = np.hypot(norms[:half], norms[half:])
+        return float(norms[0]) if self.vector else norms

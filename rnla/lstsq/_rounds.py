@@ -1,0 +1,49 @@
+"""What every iteration shares: an iterate with its certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.driver import State
+from rnla.linalg.normal import NormalOperator
+from rnla.lstsq._certificate import KarlsonWalden
+
+# A round aims below the tolerance, because its running estimate drifts from the truth.
+AIM = 0.25
+
+
+@dataclass
+class Round:
+    """Iterate and gradient with its certificate, one column per right-hand side."""
+
+    X: NDArray[Any]
+    G: NDArray[Any]
+    r_norm: NDArray[np.float64]
+    errors: NDArray[np.float64]
+
+    def state(self, n_iter: int) -> State:
+        """Return it as the driver's certified state."""
+        X = self.X
+        return State(n_iter, worst(self.errors), True, lambda: X, self.r_norm)
+
+
+def certified(
+    A: NormalOperator,
+    B: NDArray[Any],
+    X: NDArray[Any],
+    certificate: KarlsonWalden,
+    tolerance: float,
+) -> Round:
+    """Form the residual of `X` anew, its gradient and its certificate: one reading of A."""
+    G, r_norm = A.gradient(X, B)
+    errors = certificate.certify(G, r_norm, certificate.size(X), AIM * tolerance)
+    return Round(X, G, r_norm, errors)
+
+
+def worst(errors: NDArray[np.float64]) -> float:
+    """Return the largest error; infinity where one is not a number."""
+    return float(np.max(errors, initial=0.0)) if not np.isnan(errors).any() else np.inf

@@ -1,0 +1,76 @@
+"""Stationary refinement: the same correction in every step, certified every time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.driver import Iteration
+from rnla.linalg.normal import NormalOperator
+from rnla.linalg.precondition import Preconditioner
+from rnla.lstsq._certificate import KarlsonWalden
+from rnla.lstsq._rounds import certified
+
+# Updates in a row that may fail to shrink by this factor against the smallest so far.
+_SHRINK = 0.9
+_PATIENCE = 3
+
+
+def stationary(
+    A: NormalOperator,
+    B: NDArray[Any],
+    X: NDArray[Any],
+    P: Preconditioner,
+    tolerance: float,
+    *,
+    damping: float = 1.0,
+    momentum: float = 0.0,
+) -> Iteration:
+    """Yield the states of ``x <- x + alpha P P^H A^H (b - A x) + beta (x - x_old)``.
+
+    One reading of A per step. With the Cholesky factor of the Gram matrix it contracts by about
+    ``cond(A)**2 * eps``; with the factor of a sketch by ``sqrt(n / d)`` or so, and then it is
+    iterative sketching [1]_, which is forward but not backward stable.
+
+    Parameters
+    ----------
+    A : NormalOperator
+        The matrix, (m, n).
+    B : ndarray, shape (m, k)
+        Right-hand sides.
+    X : ndarray, shape (n, k)
+        Start: the surrogate's solution.
+    P : Preconditioner
+        From the surrogate's factor.
+    tolerance : float
+        Relative backward error that is wanted.
+    damping, momentum : float
+        The factors alpha and beta.
+
+    Yields
+    ------
+    State
+        After the start and every step.
+
+    References
+    ----------
+    .. [1] E. N. Epperly, "Fast and forward stable randomized algorithms for linear least-squares
+       problems", SIAM J. Matrix Anal. Appl. 45 (2024), arXiv:2311.04362.
+    """
+    certificate = KarlsonWalden(P)
+    now = certified(A, B, X, certificate, tolerance)
+    dY = np.zeros((P.rank, B.shape[1]), A.dtype)
+    smallest = np.full(B.shape[1], np.inf)
+    stop = yield now.state(0)
+    n_iter, flat = 0, 0
+    while not stop and flat < _PATIENCE:
+        n_iter += 1
+        dY = damping * P.rmatmat(now.G) + momentum * dY
+        now = certified(A, B, now.X + P.matmat(dY), certificate, tolerance)
+        stop = yield now.state(n_iter)
+        # The update, unlike the backward error, falls in every step until rounding stops it.
+        size = np.linalg.norm(dY, axis=0)
+        flat = 0 if (size < _SHRINK * smallest).any() else flat + 1
+        smallest = np.fmin(smallest, size)

@@ -1,0 +1,119 @@
+"""From a sketch to a preconditioner and a first answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.rng import RNGLike
+from rnla.linalg.factor import triangular_factor
+from rnla.linalg.normal import NormalOperator
+from rnla.linalg.precondition import Preconditioner, preconditioner_from_factor
+from rnla.lstsq._choose import check_sketch_size, default_sketch_size
+from rnla.lstsq._methods import SketchedMethod
+from rnla.lstsq._problem import Problem
+from rnla.sketch import SketchingOperator
+from rnla.sketch._families import SKETCHES
+
+_ZETA = 8
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """What the sketch gives.
+
+    Attributes
+    ----------
+    P : Preconditioner
+        From the triangular factor of the sketch, shape (n, rank).
+    X : ndarray, shape (n, k)
+        Solution of the sketched problem, or the caller's guess where that is better.
+    distortion : float
+        ``n / d``, the square of the distortion that is expected of the sketch.
+    """
+
+    P: Preconditioner
+    X: NDArray[Any]
+    distortion: float
+
+
+def sketched(
+    problem: Problem, method: SketchedMethod, rng: RNGLike, factor: int | None = None
+) -> Surrogate:
+    """Sketch A and b, factor, solve the sketched problem; or take the caller's preconditioner.
+
+    Parameters
+    ----------
+    problem : Problem
+        The checked problem.
+    method : SketchedMethod
+        Its sketch and sketch size.
+    rng : RNGLike
+        Source of the sketch.
+    factor : int or None
+        Default sketch rows per column; None: from the cost model.
+
+    Returns
+    -------
+    Surrogate
+        Preconditioner and first answer.
+    """
+    A, B = problem.A, problem.B
+    n = A.shape[1]
+    if problem.P is not None:
+        X = np.zeros((n, B.shape[1]), A.dtype) if problem.X0 is None else problem.X0
+        return Surrogate(problem.P, problem.P.matmat(problem.P.coordinates(X)), 0.5)
+    S = sketching_operator(method, A, rng, factor)
+    SA = A.sketch(S)
+    if not np.isfinite(SA).all():
+        A.check_finite()
+        raise np.linalg.LinAlgError("the sketch of `A` overflowed; scale `A` down")
+    R, C, scale = triangular_factor(SA, A.sketch_rhs(S, B))
+    del SA
+    P = preconditioner_from_factor(R, scale, problem.rcond)
+    X = better_start(problem, P, P.surrogate_solution(C))
+    return Surrogate(P, X, min(0.9, n / S.shape[0]))
+
+
+def sketching_operator(
+    method: SketchedMethod, A: NormalOperator, rng: RNGLike, factor: int | None = None
+) -> SketchingOperator:
+    """Return the operator that the method names, drawn for the rows of A."""
+    m, n = A.sketched_rows, A.shape[1]
+    if isinstance(method.sketch, SketchingOperator):
+        S = method.sketch
+        if S.shape[1] != m or S.shape[0] < n:
+            raise ValueError(
+                f"`sketch` must have shape (d, {m}) with d at least {n}, got {S.shape}"
+            )
+        return S
+    if A.shape[0] < n:
+        raise ValueError(
+            f"method={method.name!r} needs m >= n, got shape {A.shape}; use method='lapack'"
+        )
+    if method.sketch_size is not None:
+        d = check_sketch_size(method.sketch_size, m, n)
+    else:
+        d = default_sketch_size(m, n) if factor is None else min(m, factor * n)
+    dtype = np.float32 if A.stored_dtype.char in "fF" else np.float64
+    options = {"zeta": min(_ZETA, d)} if method.sketch == "sparse_sign" else {}
+    drawn: SketchingOperator = SKETCHES[method.sketch].draw(d, m, rng=rng, dtype=dtype, **options)
+    return drawn
+
+
+def better_start(problem: Problem, P: Preconditioner, X: NDArray[Any]) -> NDArray[Any]:
+    """Return, column by column, the caller's guess where it has the smaller error than `X`.
+
+    The error ``||A (x - x_exact)||`` is measured by ``||P^H A^H (b - A x)||``: one reading of A.
+    """
+    if problem.X0 is None:
+        return X
+    X0 = P.matmat(P.coordinates(problem.X0))
+    k = X.shape[1]
+    B = np.hstack([problem.B, problem.B])
+    G, _ = problem.A.gradient(np.hstack([X, X0]), B)
+    size = np.linalg.norm(P.rmatmat(G), axis=0)
+    return np.where(size[k:] < size[:k], X0, X)
