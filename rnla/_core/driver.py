@@ -29,6 +29,8 @@ class State:
         Makes `x`, which costs a small product: `x` calls it once.
     residual_norm : ndarray or None
         Norms of ``b - A x`` of a certified state.
+    column_errors : ndarray or None
+        The backward error of every column, of which `error` is the largest.
     """
 
     n_iter: int
@@ -36,6 +38,7 @@ class State:
     certified: bool
     form: Callable[[], NDArray[Any]]
     residual_norm: NDArray[np.float64] | None = None
+    column_errors: NDArray[np.float64] | None = None
 
     @cached_property
     def x(self) -> NDArray[Any]:

@@ -15,6 +15,7 @@ from rnla.lstsq._methods import (
     SketchAndPrecondition,
     SketchAndSolve,
 )
+from rnla.lstsq._path import RidgePath, ridge_path
 
 __all__ = [
     "FOSSILS",
@@ -25,9 +26,11 @@ __all__ = [
     "Choice",
     "Gram",
     "IterativeSketching",
+    "RidgePath",
     "SketchAndPrecondition",
     "SketchAndSolve",
     "backward_error",
     "choose_method",
     "lstsq_refine",
+    "ridge_path",
 ]

@@ -15,17 +15,12 @@ from rnla._core.status import ConvergenceWarning, Status
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._check import Restore, check_problem
 from rnla.lstsq._choose import resolve
+from rnla.lstsq._defaults import MAXITER, RANK_CUTOFF, TOLERANCE
 from rnla.lstsq._methods import Method
 from rnla.lstsq._problem import Problem
 from rnla.lstsq._small import is_small, plain, solve_tiny
 from rnla.lstsq._solve import solve
 from rnla.sketch import SketchingOperator
-
-_EPS = float(np.finfo(np.float64).eps)
-# The default certificate: a few units of roundoff, where LAPACK's own answers lie.
-_ROUNDOFFS = 2
-_RANK_ROUNDOFFS = 30
-_MAXITER = 400
 
 
 def lstsq_refine(
@@ -189,7 +184,7 @@ def lstsq_refine(
         and sketch == "sparse_sign"
     ):
         # The general path would take ten times as long as a tiny problem itself.
-        tiny = solve_tiny(A, b, _RANK_ROUNDOFFS * _EPS, _ROUNDOFFS * _EPS)
+        tiny = solve_tiny(A, b, RANK_CUTOFF, TOLERANCE)
         if tiny is not None:
             return tiny
     if rng is not None:
@@ -200,10 +195,10 @@ def lstsq_refine(
         damp=damp,
         weights=weights,
         x0=x0,
-        rcond=_RANK_ROUNDOFFS * _EPS if rcond is None else rcond,
+        rcond=RANK_CUTOFF if rcond is None else rcond,
         preconditioner=preconditioner,
-        tolerance=_ROUNDOFFS * _EPS if rtol is None else rtol,
-        maxiter=_MAXITER if maxiter is None else maxiter,
+        tolerance=TOLERANCE if rtol is None else rtol,
+        maxiter=MAXITER if maxiter is None else maxiter,
         callback=callback,
         check_finite=check_finite,
     )

@@ -13,6 +13,7 @@ from rnla._core.driver import Iteration, State
 from rnla.linalg.factor import column_scale, triangular_factor
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import preconditioner_from_factor
+from rnla.lstsq._certificate import KarlsonWalden
 from rnla.lstsq._iterations import spir
 from rnla.lstsq._methods import Gram
 from rnla.lstsq._problem import Problem, Solved
@@ -42,7 +43,7 @@ def solve_gram(problem: Problem, method: Gram) -> Solved | None:
     if not P.condition <= method.condition_limit:
         return None
     X = better_start(problem, P, P.matmat(P.rmatmat(C)))
-    states = stationary(A, B, X, P, problem.tolerance)
+    states = stationary(A, B, X, P, KarlsonWalden(P), problem.tolerance)
     return Solved.with_preconditioner(problem.run(states), P, "gram")
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rnla._core.driver import State
 from rnla.linalg.normal import NormalOperator
 from rnla.lstsq._certificate import KarlsonWalden
+from rnla.lstsq._path_operators import PathCertificate, PathNormal
 
 # A round aims below the tolerance, because its running estimate drifts from the truth.
 AIM = 0.25
@@ -28,14 +29,14 @@ class Round:
     def state(self, n_iter: int) -> State:
         """Return it as the driver's certified state."""
         X = self.X
-        return State(n_iter, worst(self.errors), True, lambda: X, self.r_norm)
+        return State(n_iter, worst(self.errors), True, lambda: X, self.r_norm, self.errors)
 
 
 def certified(
-    A: NormalOperator,
+    A: NormalOperator | PathNormal,
     B: NDArray[Any],
     X: NDArray[Any],
-    certificate: KarlsonWalden,
+    certificate: KarlsonWalden | PathCertificate,
     tolerance: float,
 ) -> Round:
     """Form the residual of `X` anew, its gradient and its certificate: one reading of A."""

@@ -15,6 +15,7 @@ from rnla._core.status import Status
 from rnla.linalg.precondition import Preconditioner, TriangularPreconditioner
 from rnla.lstsq._certificate import KarlsonWalden
 from rnla.lstsq._choose import default_sketch_size
+from rnla.lstsq._defaults import EPS
 from rnla.lstsq._direct import fits_dense, solve_gram, solve_lapack
 from rnla.lstsq._inner import conjugate_gradients, heavy_ball, lsqr
 from rnla.lstsq._iterations import spir
@@ -37,7 +38,6 @@ from rnla.lstsq._rounds import certified
 from rnla.lstsq._stationary import stationary
 from rnla.lstsq._surrogate import Surrogate, sketched
 
-_EPS = float(np.finfo(np.float64).eps)
 # Backward error, in units of roundoff, above which "auto" does not trust its first choice.
 _MISSED = 25
 # Sketch rows per column that the parameters of these methods assume.
@@ -80,7 +80,7 @@ def solve(problem: Problem, method: Method, stable: Method | None, rng: RNGLike)
     assert isinstance(method, SketchedMethod)
     solved = _solve_sketched(problem, method, rng)
     outcome = solved.outcome
-    missed = outcome.status is Status.STAGNATED and outcome.state.error > _MISSED * _EPS
+    missed = outcome.status is Status.STAGNATED and outcome.state.error > _MISSED * EPS
     if stable is not None and missed and fits_dense(problem.A):
         direct = solve_lapack(problem).judged(problem.rcond)
         if direct.outcome.status is Status.CONVERGED:
@@ -140,14 +140,14 @@ def _spne(problem: Problem, method: SPNE, rng: RNGLike) -> Solved:
     P, X = surrogate.P, surrogate.X
     if isinstance(P, TriangularPreconditioner):
         G, c = A.whitened(P.matmat(np.eye(A.shape[1], dtype=A.dtype)), B)
-        exact = _corrected(P, G)
+        exact = corrected(P, G)
         if exact is not None:
             X = P.matmat(np.linalg.solve(G, c))
             P = exact
     return _refined(problem, replace(surrogate, P=P, X=X), method, conjugate_gradients)
 
 
-def _corrected(P: TriangularPreconditioner, G: Any) -> Preconditioner | None:
+def corrected(P: TriangularPreconditioner, G: Any) -> Preconditioner | None:
     """Return the preconditioner of ``L^H R`` where ``G = L L^H``; None where G is not definite."""
     try:
         L = np.linalg.cholesky(G)
@@ -186,6 +186,7 @@ def _iterative_sketching(problem: Problem, method: IterativeSketching, rng: RNGL
         problem.B,
         surrogate.X,
         P,
+        KarlsonWalden(P),
         problem.tolerance,
         damping=damping,
         momentum=momentum,

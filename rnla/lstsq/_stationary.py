@@ -11,6 +11,7 @@ from rnla._core.driver import Iteration
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._certificate import KarlsonWalden
+from rnla.lstsq._path_operators import PathCertificate, PathNormal, PathPreconditioner
 from rnla.lstsq._rounds import certified
 
 # Updates in a row that may fail to shrink by this factor against the smallest so far.
@@ -19,10 +20,11 @@ _PATIENCE = 3
 
 
 def stationary(
-    A: NormalOperator,
+    A: NormalOperator | PathNormal,
     B: NDArray[Any],
     X: NDArray[Any],
-    P: Preconditioner,
+    P: Preconditioner | PathPreconditioner,
+    certificate: KarlsonWalden | PathCertificate,
     tolerance: float,
     *,
     damping: float = 1.0,
@@ -44,6 +46,8 @@ def stationary(
         Start: the surrogate's solution.
     P : Preconditioner
         From the surrogate's factor.
+    certificate : KarlsonWalden or PathCertificate
+        Of `P`.
     tolerance : float
         Relative backward error that is wanted.
     damping, momentum : float
@@ -59,10 +63,9 @@ def stationary(
     .. [1] E. N. Epperly, "Fast and forward stable randomized algorithms for linear least-squares
        problems", SIAM J. Matrix Anal. Appl. 45 (2024), arXiv:2311.04362.
     """
-    certificate = KarlsonWalden(P)
     now = certified(A, B, X, certificate, tolerance)
-    dY = np.zeros((P.rank, B.shape[1]), A.dtype)
-    smallest = np.full(B.shape[1], np.inf)
+    dY: Any = 0.0
+    smallest = np.full(X.shape[1], np.inf)
     stop = yield now.state(0)
     n_iter, flat = 0, 0
     while not stop and flat < _PATIENCE:

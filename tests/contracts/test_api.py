@@ -30,13 +30,21 @@ NAMES = {
         "warmup",
     ],
     rnla.lstsq: [
+        "FOSSILS",
         "LAPACK",
+        "SIRR",
         "SPIR",
+        "SPNE",
         "Choice",
         "Gram",
+        "IterativeSketching",
+        "RidgePath",
+        "SketchAndPrecondition",
+        "SketchAndSolve",
         "backward_error",
         "choose_method",
         "lstsq_refine",
+        "ridge_path",
     ],
     rnla.sketch: [
         "SRHT",
@@ -59,16 +67,28 @@ def test_public_names(module):
 def test_signature_of_lstsq_refine():
     parameters = inspect.signature(rnla.lstsq_refine).parameters
     assert {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
+        "damp": 0.0,
+        "weights": None,
+        "x0": None,
         "rcond": None,
         "method": "auto",
         "sketch": "sparse_sign",
         "sketch_size": None,
+        "preconditioner": None,
         "rtol": None,
         "maxiter": None,
         "callback": None,
         "rng": None,
         "check_finite": True,
     }
+
+
+VALUES = (
+    rnla.LstsqResult,
+    rnla.lstsq.Choice,
+    rnla.lstsq.RidgePath,
+    rnla.sketch.SketchingOperator,
+)
 
 
 def public_objects():
@@ -83,7 +103,7 @@ def public_objects():
 def test_public_functions_have_examples(member):
     documented = inspect.getdoc(member) or ""
     is_warning = inspect.isclass(member) and issubclass(member, Warning)
-    is_value = member in (rnla.LstsqResult, rnla.lstsq.Choice, rnla.sketch.SketchingOperator)
+    is_value = member in VALUES
     assert documented
     assert is_warning or is_value or ">>> " in documented
 

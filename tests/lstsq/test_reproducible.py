@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 import rnla
 from rnla import lstsq_refine
-from rnla.linalg import normal
+from rnla.linalg.normal import _dense
 from rnla.testing import lstsq_problem
 
 FORMS = [np.asarray, np.asfortranarray, scipy.sparse.csr_array, aslinearoperator]
@@ -139,13 +139,13 @@ def test_blas_keeps_its_threads(method, rng, monkeypatch):
     # Limits of BLAS are global: set and undone by overlapping threads, they may stay set.
     A, b, _ = lstsq_problem(30_000, 16, condition=10, residual=0.1, rng=rng)
     lstsq_refine(A, b, method=method, rng=0)
-    real = normal._add_gram
+    real = _dense._add_gram
 
     def slow(*arguments):
         time.sleep(0.01)
         real(*arguments)
 
-    monkeypatch.setattr(normal, "_add_gram", slow)
+    monkeypatch.setattr(_dense, "_add_gram", slow)
 
     def blas_threads():
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
