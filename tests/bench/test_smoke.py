@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(not BENCH.is_dir(), reason="bench/ is not part o
 RUNS = {
     "roofline": [],
     "sketches": ["--orders", "C", "--kinds", "sparse_sign_4,count_sketch"],
+    "many": [],
     "least_squares": ["--condition", "1e10", "--methods", "gelsd,gelsy,QR,lsqr,Gram,spir"],
     "small": [],
     "startup": [],

@@ -142,7 +142,7 @@ def test_fossils_diverges_with_a_small_sketch_where_cg_does_not():
 def test_no_failures_in_a_hundred_problems(method, factor):
     for seed in range(100):
         A, b, _ = lstsq_problem(2000, 100, condition=1e12, residual=1e-3, rng=seed)
-        x = lstsq_refine(A, b, method=method, sketch_size=factor * 100, rng=seed).x
+        x = quietly(A, b, method=method, sketch_size=factor * 100, rng=seed).x
         assert np.linalg.norm(A.T @ (b - A @ x)) <= 1e-5 * np.linalg.norm(A.T @ b)
 
 
