@@ -18,12 +18,14 @@ NAMES = {
     rnla: [
         "ConvergenceWarning",
         "LstsqResult",
+        "RefineResult",
         "RnlaWarning",
         "Status",
         "get_num_threads",
         "limit_threads",
         "lstsq",
         "lstsq_refine",
+        "refine",
         "set_num_threads",
         "show_versions",
         "sketch",
@@ -71,6 +73,20 @@ def test_signature_of_lstsq_refine():
     }
 
 
+def test_signature_of_refine():
+    parameters = inspect.signature(rnla.refine).parameters
+    assert list(parameters)[:3] == ["A", "b", "approximate_solver"]
+    assert {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
+        "x0": None,
+        "rtol": None,
+        "maxiter": None,
+        "acceleration": None,
+        "memory": None,
+        "callback": None,
+        "check_finite": True,
+    }
+
+
 def public_objects():
     for module in NAMES:
         for name in module.__all__:
@@ -83,7 +99,8 @@ def public_objects():
 def test_public_functions_have_examples(member):
     documented = inspect.getdoc(member) or ""
     is_warning = inspect.isclass(member) and issubclass(member, Warning)
-    is_value = member in (rnla.LstsqResult, rnla.lstsq.Choice, rnla.sketch.SketchingOperator)
+    values = (rnla.LstsqResult, rnla.RefineResult, rnla.lstsq.Choice, rnla.sketch.SketchingOperator)
+    is_value = member in values
     assert documented
     assert is_warning or is_value or ">>> " in documented
 
