@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -141,10 +141,11 @@ def refine(
     is good at the size that it was made for. For a nonlinear F, B should approximate the inverse
     of the derivative of F, with ``B(0) = 0``.
 
-    When it fails: plain refinement diverges if the spectral radius of ``I - B A`` exceeds one; it
-    stops when the certificate has grown by 1e4 or has not fallen for 20 corrections. A certificate
-    at roundoff leaves a forward error of up to ``cond(A)`` times as much. Complex right-hand
-    sides of a real A are solved as real and imaginary parts.
+    When it fails: plain refinement diverges if the spectral radius of ``I - B A`` exceeds one. It
+    stops when the residual has grown by 1e4 or the certificate has not fallen for 20 corrections,
+    and returns the iterate with the smallest residual. A certificate at roundoff leaves a forward
+    error of up to ``cond(A)`` times as much. Complex right-hand sides of a real A are solved as
+    real and imaginary parts.
 
     References
     ----------
@@ -196,6 +197,10 @@ def refine(
     outcome = run(
         iteration, tolerance=options.tolerance, maxiter=options.maxiter, callback=callback
     )
+    if not outcome.state.error <= options.tolerance:
+        # Of two wrong answers a huge x may have the smaller backward error.
+        assert problem.least is not None
+        outcome = replace(outcome, state=problem.least)
     result = report(problem, columns, outcome)
     if not result.success and not outcome.state.error <= options.tolerance:
         warnings.warn(

@@ -39,7 +39,7 @@ def fixed_point(problem: Problem, now: Round, memory: int) -> Iteration:
     mixers = [_Mixer(memory) for _ in range(now.X.shape[1])]
     n_iter = 0
     yield problem.state(n_iter, now)
-    while not patience.exhausted(now.worst):
+    while not patience.exhausted(now):
         columns = problem.open_columns(now)
         step = problem.correction(now.R[:, columns], columns)
         if step is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,24 +45,24 @@ def krylov(problem: Problem, now: Round, memory: int) -> Iteration:
     patience = Patience(_FLAT_CYCLES, _CYCLE_GAIN)
     n_iter = 0
     stop = yield problem.state(n_iter, now)
-    while not stop and not patience.exhausted(now.worst):
+    while not stop and not patience.exhausted(now):
         columns = problem.open_columns(now)
         cycle = _Cycle(problem, now, columns)
         aim = _AIM * problem.tolerance
         while len(cycle.Z) < memory and cycle.extend():
             n_iter += 1
             Y, estimate = cycle.minimise()
+            X = _moved(now.X, columns, cycle.Z, Y)
             errors = now.errors.copy()
             errors[columns] = problem.equation.errors(
-                estimate, now.X[:, columns], problem.b_norm[columns]
+                estimate, X[:, columns], problem.b_norm[columns]
             )
-            form = partial(_moved, now.X, columns, list(cycle.Z), Y)
-            stop = yield problem.estimate(n_iter, errors, form)
+            stop = yield problem.estimate(n_iter, errors, X)
             if stop or not (errors[columns] > aim).any():
                 break
         if not cycle.Z:
             return
-        moved = problem.moved(now, _moved(now.X, columns, cycle.Z, Y), columns)
+        moved = problem.moved(now, X, columns)
         if moved is None:
             return
         now = moved

@@ -35,6 +35,11 @@ class Round:
         """The largest error."""
         return worst(self.errors)
 
+    @property
+    def size(self) -> float:
+        """The norm of all residuals."""
+        return float(np.linalg.norm(self.r_norm))
+
 
 @dataclass
 class Problem:
@@ -47,6 +52,7 @@ class Problem:
     tolerance: float
     restore: Callable[[NDArray[Any]], NDArray[Any]]
     residuals: list[tuple[int, float]] = field(default_factory=list)
+    least: State | None = None
     note: str = ""
 
     def __post_init__(self) -> None:
@@ -105,15 +111,16 @@ class Problem:
 
     def state(self, n_iter: int, now: Round) -> State:
         """Return what the driver sees, in the caller's shape and units."""
-        self.residuals.append((n_iter, float(np.linalg.norm(now.r_norm))))
         X = now.X
-        return State(n_iter, now.worst, True, lambda: self.restore(X), now.r_norm * self.unit)
+        state = State(n_iter, now.worst, True, lambda: self.restore(X), now.r_norm * self.unit)
+        if self.least is None or now.size < min(size for _, size in self.residuals):
+            self.least = state
+        self.residuals.append((n_iter, now.size))
+        return state
 
-    def estimate(
-        self, n_iter: int, errors: NDArray[np.float64], form: Callable[[], NDArray[Any]]
-    ) -> State:
+    def estimate(self, n_iter: int, errors: NDArray[np.float64], X: NDArray[Any]) -> State:
         """Return a state whose error was not computed from its residual."""
-        return State(n_iter, worst(errors), False, lambda: self.restore(form()))
+        return State(n_iter, worst(errors), False, lambda: self.restore(X))
 
     def open_columns(self, now: Round) -> NDArray[np.intp]:
         """Return the right-hand sides that are not solved yet."""
@@ -125,14 +132,16 @@ class Patience:
 
     def __init__(self, window: int = _WINDOW, gain: float = _GAIN) -> None:
         self.window, self.gain = window, gain
-        self.best, self.age = np.inf, 0
+        self.best, self.least, self.age = np.inf, np.inf, 0
 
-    def exhausted(self, error: float) -> bool:
+    def exhausted(self, now: Round) -> bool:
         """Return True if nothing was gained for a while, or far too much was lost."""
-        gained = error < self.gain * self.best
+        gained = now.worst < self.gain * self.best
         self.age = 0 if gained else self.age + 1
-        self.best = min(self.best, error)
-        return self.age >= self.window or error > _GROWTH * self.best
+        self.best = min(self.best, now.worst)
+        # A backward error cannot tell: as x grows, it stays below one.
+        self.least = min(self.least, now.size)
+        return self.age >= self.window or now.size > _GROWTH * self.least
 
 
 def worst(errors: NDArray[np.float64]) -> float:

@@ -18,7 +18,8 @@ class RefineResult:
     Attributes
     ----------
     x : ndarray, shape (n,) or (n, k)
-        The best iterate, in the common precision of A, b and x0.
+        The iterate that met the tolerance, else the one with the smallest residual; in the common
+        precision of A, b and x0.
     status : Status
         Why the iteration stopped.
     message : str
