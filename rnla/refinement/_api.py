@@ -66,7 +66,8 @@ def refine(
         ``predict`` maps residuals in rows, (k, m), to corrections in rows, (k, n). Its value at
         zero is subtracted, so that an intercept does no harm.
     x0 : array_like, optional
-        First iterate, of shape (n,) or (n, k) like `b`. Default ``B(b)``.
+        First iterate, of shape (n,) or (n, k) like `b`. Default ``B(b)``. For linear A a
+        right-hand side of zeros has the answer zero whatever is given.
     rtol : float, optional
         Stop when the certificate is at most `rtol`; see Notes for what is certified. Default: with
         eps the machine epsilon of the working precision, ``eps`` for a matrix, ``10 * eps``

@@ -49,6 +49,8 @@ def krylov(problem: Problem, now: Round, memory: int) -> Iteration:
         columns = problem.open_columns(now)
         cycle = _Cycle(problem, now, columns)
         aim = _AIM * problem.tolerance
+        # Beyond, the recursion has no correct digits.
+        drop = np.sqrt(np.finfo(now.R.dtype).eps)
         while len(cycle.Z) < memory and cycle.extend():
             n_iter += 1
             Y, estimate = cycle.minimise()
@@ -58,7 +60,7 @@ def krylov(problem: Problem, now: Round, memory: int) -> Iteration:
                 estimate, X[:, columns], problem.b_norm[columns]
             )
             stop = yield problem.estimate(n_iter, errors, X)
-            if stop or not (errors[columns] > aim).any():
+            if stop or not ((errors[columns] > aim) & (estimate > drop * cycle.beta)).any():
                 break
         if not cycle.Z:
             return
