@@ -74,7 +74,10 @@ class Linear:
         """Return ``A X`` in the precision of X."""
         self.n_matvec += X.shape[1]
         with np.errstate(over="ignore", invalid="ignore"):
-            return np.asarray(self.A @ X).astype(X.dtype, copy=False)
+            Y = np.asarray(self.A @ X)
+        if Y.dtype.kind == "c" and X.dtype.kind != "c":
+            raise TypeError(f"`A` has dtype {self.dtype} but returned {Y.dtype} for real x")
+        return Y.astype(X.dtype, copy=False)
 
     def errors(
         self, r_norm: NDArray[np.float64], X: NDArray[Any], b_norm: NDArray[np.float64]

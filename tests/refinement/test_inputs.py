@@ -5,7 +5,7 @@ import pytest
 from refinement_cases import planted
 from scipy.linalg import cho_factor, lu_factor, qr
 from scipy.sparse import coo_array, eye_array
-from scipy.sparse.linalg import aslinearoperator, splu
+from scipy.sparse.linalg import LinearOperator, aslinearoperator, splu
 from sklearn.linear_model import Ridge
 
 from rnla import refine
@@ -109,6 +109,10 @@ BAD_TYPES = {
     "answer text": (
         dict(approximate_solver=lambda r: np.array(["a"] * 3)),
         "`approximate_solver` must return numbers",
+    ),
+    "product complex": (
+        dict(A=LinearOperator((3, 3), matvec=lambda x: 1j * x, dtype=float)),
+        "`A` has dtype float64 but returned complex128",
     ),
     "value complex": (dict(A=lambda x: x * 1j), "`A` must return real numbers for real x"),
 }
