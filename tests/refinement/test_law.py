@@ -230,6 +230,19 @@ def test_complex_sides_of_a_real_matrix_need_only_a_real_solver(rng, kind):
         assert backward_error(A, (A @ x)[:, j], result.x[:, j]) <= 2 * EPS
 
 
+def test_numbers_of_a_complex_side_of_a_real_matrix(rng):
+    A, _, _ = planted(40, 1e3, rng)
+    b = A @ gaussian((40, 2), rng, np.complex128)
+    result = refine(A, b, cases.perturbed_inverse(A, 0.3, rng).__matmul__, rtol=1e-5)
+    norms = np.linalg.norm(b - A @ result.x, axis=0)
+    np.testing.assert_allclose(result.residual_norm, norms, rtol=1e-6)
+    relative = norms / np.linalg.norm(b, axis=0)
+    assert result.relative_residual == pytest.approx(relative.max(), rel=1e-6)
+    # Parts that are solved apart are solved together.
+    true = [backward_error(A, b[:, j], result.x[:, j]) for j in range(2)]
+    assert max(true) <= result.backward_error * (1 + 1e-6)
+
+
 @pytest.mark.parametrize("kind", ["operator", "lu_factor", "splu"])
 def test_real_solver_for_a_nearly_real_matrix(rng, kind):
     A, b, _ = planted(40, 10.0, rng)

@@ -81,6 +81,16 @@ def test_short_cycles_form_the_residual_anew(rng, memory):
             assert state.error == pytest.approx(true, rel=1e-2)
 
 
+def test_a_side_whose_krylov_space_is_exhausted_waits_for_the_others(rng):
+    # Its residual is an eigenvector: one step solves it, and it is given no further one.
+    A = np.diag(np.linspace(1, 2, 12))
+    sides = np.stack([np.eye(12)[3], gaussian(12, rng)], axis=1)
+    result = refine(A, sides, aslinearoperator(np.eye(12)), acceleration="krylov", rtol=1e-9)
+    assert result.success
+    assert result.n_iter > 5
+    assert result.n_solves == 3 + result.n_iter
+
+
 @pytest.mark.parametrize("size", [1.5, 4.0])
 def test_a_poor_inverse_diverges_plainly_and_krylov_mends_it(rng, size):
     A, b, _ = planted(40, 10.0, rng)
@@ -198,11 +208,12 @@ def test_a_fitted_ridge_is_a_solver(rng, fit_intercept, k):
     assert np.linalg.norm(once - x) > 1e-4 * np.linalg.norm(x)
 
 
-def test_a_regressor_that_is_not_linear_is_used_at_the_size_it_was_fitted(rng):
+@pytest.mark.parametrize("size", [1e-3, 1.0, 1e3])
+def test_a_regressor_that_is_not_linear_is_used_at_the_size_it_was_fitted(rng, size):
     A = np.eye(2) + 0.1 * rng.standard_normal((2, 2))
-    R, X = pairs(A, rng, 4000)
+    R, X = pairs(A, rng, 4000, size)
     model = KNeighborsRegressor(3).fit(R, X)
-    b = A @ np.array([0.3, -0.4])
+    b = size * (A @ np.array([0.3, -0.4]))
     result = refine(A, b, model)
     assert result.success
     assert backward_error(A, b, result.x) <= 2 * EPS
