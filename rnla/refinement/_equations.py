@@ -73,8 +73,11 @@ class Linear:
     def product(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return ``A X`` in the precision of X."""
         self.n_matvec += X.shape[1]
-        with np.errstate(over="ignore", invalid="ignore"):
-            Y = np.asarray(self.A @ X)
+        if self.entries is None:
+            Y = np.asarray(self.A.matmat(X))
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                Y = np.asarray(self.A @ X)
         if Y.dtype.kind == "c" and X.dtype.kind != "c":
             raise TypeError(f"`A` has dtype {self.dtype} but returned {Y.dtype} for real x")
         return Y.astype(X.dtype, copy=False)

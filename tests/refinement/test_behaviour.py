@@ -312,6 +312,17 @@ def test_a_map_that_leaves_its_domain():
     assert result.residual_norm == 3.0
 
 
+def test_warnings_of_the_callers_operator_are_the_callers(rng):
+    A, b, _ = planted(5, 10.0, rng)
+
+    def product(x):
+        np.array([1e200]) ** 2
+        return A @ x.ravel()
+
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        refine(LinearOperator(A.shape, matvec=product, dtype=float), b, lu_factor(A))
+
+
 def test_a_factor_that_is_far_from_the_truth_is_not_believed(rng):
     A, b, _ = planted(30, 10.0, rng)
     with pytest.warns(ConvergenceWarning) as caught:
