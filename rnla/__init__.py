@@ -11,18 +11,21 @@ from rnla._core.threads import get_num_threads, limit_threads, set_num_threads
 from rnla._core.versions import show_versions
 from rnla.lstsq import lstsq_refine
 from rnla.lstsq._warmup import warmup
+from rnla.refinement import RefineResult, refine
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
     "LstsqResult",
+    "RefineResult",
     "RnlaWarning",
     "Status",
     "get_num_threads",
     "limit_threads",
     "lstsq",
     "lstsq_refine",
+    "refine",
     "set_num_threads",
     "show_versions",
     "sketch",

@@ -18,12 +18,14 @@ NAMES = {
     rnla: [
         "ConvergenceWarning",
         "LstsqResult",
+        "RefineResult",
         "RnlaWarning",
         "Status",
         "get_num_threads",
         "limit_threads",
         "lstsq",
         "lstsq_refine",
+        "refine",
         "set_num_threads",
         "show_versions",
         "sketch",
@@ -83,8 +85,23 @@ def test_signature_of_lstsq_refine():
     }
 
 
+def test_signature_of_refine():
+    parameters = inspect.signature(rnla.refine).parameters
+    assert list(parameters)[:3] == ["A", "b", "approximate_solver"]
+    assert {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
+        "x0": None,
+        "rtol": None,
+        "maxiter": None,
+        "acceleration": None,
+        "memory": None,
+        "callback": None,
+        "check_finite": True,
+    }
+
+
 VALUES = (
     rnla.LstsqResult,
+    rnla.RefineResult,
     rnla.lstsq.Choice,
     rnla.lstsq.RidgePath,
     rnla.sketch.SketchingOperator,
