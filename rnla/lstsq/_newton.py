@@ -40,11 +40,11 @@ def newton_sketch(
 ) -> NewtonResult:
     r"""Minimise a smooth convex function by Newton's method with a sketched Hessian root.
 
-    Solves :math:`\min_x F(x) = f(x) + \tfrac12 \|D x\|^2`, ``D = diag(damp)``, where the Hessian of f is
-    known as a square root with many rows: :math:`\nabla^2 f(x) = B(x)^T B(x)`. For a generalised
-    linear model :math:`f(x) = \sum_i \varphi_i(a_i^T x)` it is
-    :math:`B(x) = \mathrm{diag}(\sqrt{\varphi_i''(a_i^T x)})\, A`. The sketch of B is never trusted for
-    the answer: its QR factor preconditions conjugate gradients on the Newton equations
+    Solves :math:`\min_x F(x) = f(x) + \tfrac12 \|D x\|^2`, ``D = diag(damp)``, where the Hessian of
+    f is known as a square root with many rows: :math:`\nabla^2 f(x) = B(x)^T B(x)`. For a
+    generalised linear model :math:`f(x) = \sum_i \varphi_i(a_i^T x)` it is
+    :math:`B(x) = \mathrm{diag}(\sqrt{\varphi_i''(a_i^T x)})\, A`. The sketch of B is never trusted
+    for the answer: its QR factor preconditions conjugate gradients on the Newton equations
     :math:`(B^T B + D^2)\,\Delta x = -\nabla F(x)` of the true Hessian and the true gradient.
 
     Parameters
@@ -53,39 +53,39 @@ def newton_sketch(
         ``gradient(x)`` returns the gradient of f, shape (n,), without the penalty. The answer is as
         accurate as this function.
     hessian_root : callable
-        ``hessian_root(x)`` returns B, shape (N, n): real, an array or a sparse matrix; formats other
-        than CSR are converted each time. It may hold rows of further convex terms.
+        ``hessian_root(x)`` returns B, shape (N, n): real, an array or a sparse matrix; formats
+        other than CSR are converted each time. It may hold rows of further convex terms.
     x0 : array_like, shape (n,)
         Start. In float32 or float64, which is the precision of all iterates; integers count as
         float64. The functions are called with read-only arrays.
     objective : callable, optional
         ``objective(x)`` returns f(x), a number; where a trial step leaves the domain, infinity or
-        NaN. Without it, steps are judged by the slope alone and the first Newton decrement
-        stands in for ``sqrt(2 |F|)`` in the certificate.
+        NaN. Without it, steps are judged by the slope alone, and the first Newton decrement stands
+        in for ``sqrt(2 |F|)`` in the certificate, which a start at the optimum makes too strict.
     damp : float or array_like, shape (n,), default 0
-        Penalty ``damp**2 / 2 * ||x||**2``, as in ridge regression, with one number for each entry of
-        x if it is an array: 0 leaves an intercept free. It enters function, gradient and Hessian,
-        so the callables do not change with it.
+        Penalty ``damp**2 / 2 * ||x||**2``, as in ridge regression, with one number for each entry
+        of x if it is an array: 0 leaves an intercept free. It enters function, gradient and
+        Hessian, so the callables do not change with it.
     method : {"sketch", "subsample", "exact"}, default "sketch"
-        Where the preconditioner comes from: a random sketch of B, a sample of its rows by their norm
-        after column scaling, or QR of B itself. All three reach the same answer.
+        Where the preconditioner comes from: a random sketch of B, a sample of its rows by their
+        norm after column scaling, or QR of B itself. All three reach the same answer.
     sketch : {"sparse_sign", "count_sketch", "srht", "gaussian", "rademacher"}, optional
         Family of the sketch for ``method="sketch"``.
     sketch_size : int, optional
-        Rows of the sketch or sample, at least n. Default: 6 n. Smaller ones are cheaper to factor and
-        take more products. A root with no more rows than that is factored itself.
+        Rows of the sketch or sample, at least n. Default: 6 n. Smaller ones are cheaper to factor
+        and take more products. A root with no more rows than that is factored itself.
     rtol : float, optional
-        Stop at a Newton decrement :math:`\lambda \le \mathrm{rtol}\sqrt{2|F|} + 4\epsilon\sum_j
-        \|h_j\||x_j|`; near the optimum that is ``F(x) - min F <= rtol**2 |F|`` but for rounding. Here
-        :math:`h_j` are the columns of ``[B; D]`` and :math:`\epsilon` the machine epsilon of the
-        precision of x and gradient. Default: as far as rounding lets the decrement fall; success is
-        then 1000 epsilons or less, usually 4.
+        Stop at a Newton decrement :math:`\lambda \le \mathrm{rtol}\sqrt{2|F|} + \epsilon\sum_j
+        \|h_j\||x_j|`; near the optimum that is ``F(x) - min F <= rtol**2 |F|`` but for rounding.
+        Here :math:`h_j` are the columns of ``[B; D]`` and :math:`\epsilon` the machine epsilon of
+        the precision of x and gradient. Default: as far as rounding lets the decrement fall;
+        success is then 1000 epsilons or less, usually one or two.
     maxiter : int, optional
         Newton steps allowed, 0 or more. Default 100; 5 to 20 are usual.
     callback : callable, optional
-        ``callback(state)`` at the start and after every step, with ``state.n_iter``, ``state.error``
-        (the relative decrement), ``state.x``, ``state.objective``, ``state.decrement`` and
-        ``state.gradient_norm``; raise ``StopIteration`` to stop.
+        ``callback(state)`` at the start and after every step, with ``state.n_iter``,
+        ``state.error`` (the relative decrement), ``state.x``, ``state.objective``,
+        ``state.decrement`` and ``state.gradient_norm``; raise ``StopIteration`` to stop.
     rng : {None, int, SeedSequence, BitGenerator, Generator}, optional
         Source of the sketches, as in ``numpy.random.default_rng``.
 
@@ -114,12 +114,12 @@ def newton_sketch(
 
     Notes
     -----
-    The first conjugate-gradient iterate is the step of the Newton sketch [1]_ (of sub-sampled Newton
-    [2]_ for a sample of rows), up to its length. Stopping there gives linear convergence at
-    a rate set by the sketch. More iterates, up to the relative residual of Eisenstat and Walker, give
-    superlinear convergence and an answer that does not depend on the sketch. The step length is 1
-    near the optimum and found by backtracking before. Where the function changes less than it is
-    rounded, only gradients judge: so the accuracy is that of the gradient, not its square root.
+    The first conjugate-gradient iterate is the step of the Newton sketch [1]_ (of sub-sampled
+    Newton [2]_ for a sample of rows), up to its length. Stopping there gives linear convergence at
+    a rate set by the sketch. More iterates, up to the relative residual of Eisenstat and Walker,
+    give superlinear convergence and an answer that does not depend on the sketch. The step length
+    is 1 near the optimum and found by backtracking before. Where the function changes less than it
+    is rounded, only gradients judge: so the accuracy is that of the gradient, not its square root.
 
     Each step costs one call of each function (and one of `objective` for every halving), one
     reading of B for column norms, and ``4 N n`` flops for each of 2 to 20 products with
@@ -127,19 +127,19 @@ def newton_sketch(
     flops, come on top when steps were shortened or the last factor had become slow. Memory beyond
     B: the sketch twice and ``O(n**2)``.
 
-    Columns are scaled to equal norm, so units do not matter. Directions in which the sketch has no
-    curvature are left where the start put them.
+    Columns are scaled to equal norm, so units do not matter. Along directions without curvature,
+    as repeated columns have, x stays nearly where the start put it.
 
     It fails where the optimum lies at infinity, as in logistic regression on separable data
-    without damping: the certificate then stops falling, and `status` says so. A function that is not
-    convex, or a root that is not that of the Hessian, shows in the same way. It has nothing to
-    hold on to where B and `damp` vanish. It gains little over ``method="exact"`` when N is not several
-    times n.
+    without damping: the certificate then stops falling, and `status` says so. Functions that do
+    not belong together end in the same way, or in slow convergence. There is neither a step nor a
+    certificate where B and `damp` vanish. It gains little over ``method="exact"`` when N is not
+    several times n.
 
     References
     ----------
-    .. [1] M. Pilanci, M. J. Wainwright, "Newton sketch: a near linear-time optimization algorithm with
-       linear-quadratic convergence", SIAM J. Optim. 27 (2017), 205-245, arXiv:1505.02250.
+    .. [1] M. Pilanci, M. J. Wainwright, "Newton sketch: a near linear-time optimization algorithm
+       with linear-quadratic convergence", SIAM J. Optim. 27 (2017), 205-245, arXiv:1505.02250.
     .. [2] F. Roosta-Khorasani, M. W. Mahoney, "Sub-sampled Newton methods", Math. Program. 174
        (2019), 293-326, arXiv:1601.04737.
 

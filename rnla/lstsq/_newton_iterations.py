@@ -25,7 +25,7 @@ _SLOPE_LEFT = 0.5
 _HALVINGS = 60
 _FLAT_STEPS = 2
 # Roundoffs to which the decrement is driven, and which a stalled one must have reached.
-AIM = 4
+AIM = 1
 ACCEPTED = 1000
 
 
@@ -129,12 +129,12 @@ class _Level:
     span: float
 
     def relative(self, decrement: float, tolerance: float) -> float:
-        """Return a number that is `tolerance` where rounding x by AIM eps, or F, accounts for it."""
+        """Return the relative decrement: `tolerance` where F or AIM roundoffs of x explain it."""
         share = min(1.0, AIM * self.eps / tolerance) if tolerance > 0 else 1.0
         size = self.objective + share * self.span
         if decrement == 0:
             return 0.0
-        return decrement / size if size > 0 else np.inf
+        return decrement / size if size > 0 and np.isfinite(decrement) else np.inf
 
     @property
     def noise(self) -> float:
@@ -200,8 +200,8 @@ def _search(
     """Return a point along `direction` and the step length, or None if nothing is gained there.
 
     A length is good if the objective falls enough (Armijo), or if it does not rise and the slope is
-    halved, which rounding hides later than the fall [1]_. `near` the optimum no objective can judge a
-    step: its change is below rounding. There the Newton step is taken whole.
+    halved, which rounding hides later than the fall [1]_. `near` the optimum no objective can judge
+    a step: its change is below rounding. There the Newton step is taken whole.
 
     References
     ----------
@@ -222,14 +222,16 @@ def _search(
             fall = point.value - value
             if fall >= -_ARMIJO * length * slope or (near and np.isfinite(fall)):
                 return problem.point(x, value), length
-            doubtful = fall >= -noise
+            # A slope that is what it was says that the step is short, not that it is good.
+            doubtful, steepest = fall >= -noise, -_SLOPE_LEFT * slope
         else:
-            doubtful = True
+            doubtful, steepest = True, np.inf
         if doubtful:
             gradient = problem.gradient(x)
-            if near or float(gradient @ direction) <= _SLOPE_LEFT * -slope:
-                if np.isfinite(gradient).all():
-                    return problem.point(x, value, gradient), length
+            left = float(gradient @ direction)
+            gentle = near or -steepest <= left <= -_SLOPE_LEFT * slope
+            if gentle and np.isfinite(gradient).all():
+                return problem.point(x, value, gradient), length
         length /= 2
     return None
 

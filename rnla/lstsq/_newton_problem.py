@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
 from rnla._core.checks import as_inexact, check_finite_array
 from rnla.sketch._base import as_csr
+from rnla.sketch._operator import is_sparse
 
 Vector = NDArray[np.float64]
 Function = Callable[[NDArray[Any]], Any]
@@ -22,7 +22,7 @@ _NOTHING = 1e-290
 
 @dataclass(frozen=True)
 class Point:
-    """An iterate with the penalised objective, None where there is no such function, and gradient."""
+    """An iterate with gradient and value, None without an objective; both penalised."""
 
     x: NDArray[Any]
     value: float | None
@@ -50,12 +50,12 @@ class Root:
     def __init__(self, B: Any, damp: Vector) -> None:
         self.B, self.damp = B, damp
         with np.errstate(over="ignore", invalid="ignore", under="ignore"):
-            if issparse(B):
+            if is_sparse(B):
                 squares = np.bincount(B.indices, np.square(B.data, dtype=np.float64), B.shape[1])
             else:
                 squares = np.einsum("ij,ij->j", B, B, dtype=np.float64)
         if not np.isfinite(squares).all():
-            check_finite_array(B.data if issparse(B) else B, "hessian_root(x)")
+            check_finite_array(B.data if is_sparse(B) else B, "hessian_root(x)")
             raise ValueError("`hessian_root(x)` must have entries whose squares are finite")
         total = squares + damp**2
         self.norms: Vector = np.sqrt(np.where(total > _NOTHING, total, 0.0))
@@ -70,9 +70,10 @@ class Root:
     def scores(self) -> Vector:
         """Squared row norms of B with its columns scaled: probabilities for a sample of rows."""
         weights = self.scale**2
-        if issparse(self.B):
+        if is_sparse(self.B):
             return np.asarray(self.B.multiply(self.B) @ weights)
-        return np.einsum("ij,ij,j->i", self.B, self.B, weights, dtype=np.float64)
+        scores: Vector = np.einsum("ij,ij,j->i", self.B, self.B, weights, dtype=np.float64)
+        return scores
 
     def normal(self, p: Vector) -> Vector:
         """Return the product of the Hessian with a vector: two readings of B."""
@@ -125,7 +126,8 @@ class Problem:
             raise ValueError(f"`gradient(x)` must have shape {x.shape}, got {gradient.shape}")
         # The certificate can be no better than the coarser of x and its gradient.
         self.eps = float(max(np.finfo(x.dtype).eps, np.finfo(gradient.dtype).eps))
-        return gradient.astype(np.float64) + self.damp**2 * x
+        penalised: Vector = gradient.astype(np.float64) + self.damp**2 * x
+        return penalised
 
     def point(self, x: NDArray[Any], value: float | None, gradient: Vector | None = None) -> Point:
         """Return the point at `x`, or raise where its gradient is not finite."""
@@ -145,7 +147,7 @@ class Problem:
         """Return the root of the Hessian at `x`."""
         self.n_hessian += 1
         B = self._hessian_root(x)
-        if issparse(B):
+        if is_sparse(B):
             if B.dtype.kind == "c":
                 raise TypeError(f"`hessian_root(x)` must be real, got dtype {B.dtype}")
             B = as_csr(B, "hessian_root(x)")
@@ -157,7 +159,7 @@ class Problem:
 
 
 def _real(array: Any, name: str) -> NDArray[Any]:
-    array = as_inexact(array, name)
-    if array.dtype.kind == "c":
-        raise TypeError(f"`{name}` must be real, got dtype {array.dtype}")
-    return array
+    result = as_inexact(array, name)
+    if result.dtype.kind == "c":
+        raise TypeError(f"`{name}` must be real, got dtype {result.dtype}")
+    return result

@@ -21,8 +21,8 @@ _STAGNATED = (
 class NewtonResult:
     """Minimiser of a penalised convex function and the certificate that comes with it.
 
-    Write F for the penalised function, g and ``H = [B; D]^T [B; D]`` for its gradient and Hessian at
-    `x`, and ``lambda = sqrt(g^T H^-1 g)`` for the Newton decrement.
+    Write F for the penalised function, g and ``H = [B; D]^T [B; D]`` for its gradient and Hessian
+    at `x`, and ``lambda = sqrt(g^T H^-1 g)`` for the Newton decrement.
 
     Attributes
     ----------
@@ -35,8 +35,8 @@ class NewtonResult:
     relative_decrement : float
         The certificate: lambda over ``sqrt(2 |F(x)|) + theta sum_j ||[B; D] e_j|| |x_j|``, measured
         with the true gradient and the true Hessian. By default theta is 1, and the second term
-        says what rounding the entries of x costs: a few machine epsilons is the best that any
-        method can reach. With an `rtol` above 4 epsilons theta is ``4 eps / rtol``, so that the
+        says what rounding the entries of x costs: about one machine epsilon is the best that any
+        method can reach. With an `rtol` above one epsilon theta is ``eps / rtol``, so that the
         answer is judged by F.
     decrement : float
         ``lambda^2 / 2``: what a full Newton step promises to gain, and near the optimum

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import get_lapack_funcs, qr, svd
-from scipy.sparse import issparse
 
 from rnla.lstsq._newton_problem import Root, Vector
 from rnla.sketch import SKETCHES, RowSampling
+from rnla.sketch._operator import is_sparse
 
 # Singular values of the scaled factor below this many roundoffs of the largest count as zero.
 _RANK_ROUNDOFFS = 30
@@ -54,11 +54,12 @@ class Surrogate:
         B, scale = root.B, root.scale
         n = len(scale)
         compressed = self._compress(root)
-        W = np.zeros((max(len(compressed), 0) + n, n), order="F")
+        W = np.zeros((len(compressed) + n, n), order="F")
         np.multiply(compressed, scale, out=W[: len(compressed)])
         np.fill_diagonal(W[len(compressed) :], root.damp * scale)
         R = np.asfortranarray(qr(W, mode="r", overwrite_a=True, check_finite=False)[0][:n])
-        trcon, trtri = get_lapack_funcs(("trcon", "trtri"), (R,))
+        lapack: Any = get_lapack_funcs(("trcon", "trtri"), (R,))
+        trcon, trtri = lapack
         cutoff = _RANK_ROUNDOFFS * float(np.finfo(B.dtype).eps)
         if np.diagonal(R).all() and trcon(R)[0] > cutoff:
             inverse: Any = trtri(R)[0]
@@ -72,7 +73,7 @@ class Surrogate:
     def _compress(self, root: Root) -> NDArray[Any]:
         B = root.B
         if self.method == "exact" or B.shape[0] <= self.size:
-            return B.toarray() if issparse(B) else B  # type: ignore[no-any-return]
+            return B.toarray() if is_sparse(B) else B  # type: ignore[no-any-return]
         m = B.shape[0]
         if self.method == "subsample":
             scores = root.scores()

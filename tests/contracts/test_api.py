@@ -34,9 +34,11 @@ NAMES = {
         "SPIR",
         "Choice",
         "Gram",
+        "NewtonResult",
         "backward_error",
         "choose_method",
         "lstsq_refine",
+        "newton_sketch",
     ],
     rnla.sketch: [
         "SRHT",
@@ -83,7 +85,12 @@ def public_objects():
 def test_public_functions_have_examples(member):
     documented = inspect.getdoc(member) or ""
     is_warning = inspect.isclass(member) and issubclass(member, Warning)
-    is_value = member in (rnla.LstsqResult, rnla.lstsq.Choice, rnla.sketch.SketchingOperator)
+    is_value = member in (
+        rnla.LstsqResult,
+        rnla.lstsq.Choice,
+        rnla.lstsq.NewtonResult,
+        rnla.sketch.SketchingOperator,
+    )
     assert documented
     assert is_warning or is_value or ">>> " in documented
 
