@@ -23,14 +23,17 @@ A *= np.logspace(-4, 4, n)
 
 
 def objective(x):
+    """Loss and penalty."""
     return np.logaddexp(0, -s * (A @ x)).sum() + x @ x / 2
 
 
 def gradient(x):
+    """Gradient of both."""
     return -A.T @ (s * expit(-s * (A @ x))) + x
 
 
 def hessian_root(x):
+    """Root of the Hessian of the loss."""
     z = A @ x
     return np.sqrt(expit(z) * expit(-z))[:, None] * A
 
@@ -44,6 +47,7 @@ def hessian_root(x):
 
 
 def decrement(x):
+    """Newton decrement by the true Hessian."""
     R = np.linalg.qr(np.vstack([hessian_root(x), np.eye(n)]), mode="r")
     return np.linalg.norm(np.linalg.solve(R.T, gradient(x)))
 
