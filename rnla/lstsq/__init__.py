@@ -15,6 +15,8 @@ from rnla.lstsq._methods import (
     SketchAndPrecondition,
     SketchAndSolve,
 )
+from rnla.lstsq._newton import newton_sketch
+from rnla.lstsq._newton_result import NewtonResult
 from rnla.lstsq._path import RidgePath, ridge_path
 
 __all__ = [
@@ -26,11 +28,13 @@ __all__ = [
     "Choice",
     "Gram",
     "IterativeSketching",
+    "NewtonResult",
     "RidgePath",
     "SketchAndPrecondition",
     "SketchAndSolve",
     "backward_error",
     "choose_method",
     "lstsq_refine",
+    "newton_sketch",
     "ridge_path",
 ]

@@ -40,12 +40,14 @@ NAMES = {
         "Choice",
         "Gram",
         "IterativeSketching",
+        "NewtonResult",
         "RidgePath",
         "SketchAndPrecondition",
         "SketchAndSolve",
         "backward_error",
         "choose_method",
         "lstsq_refine",
+        "newton_sketch",
         "ridge_path",
     ],
     rnla.sketch: [
@@ -103,6 +105,7 @@ VALUES = (
     rnla.LstsqResult,
     rnla.RefineResult,
     rnla.lstsq.Choice,
+    rnla.lstsq.NewtonResult,
     rnla.lstsq.RidgePath,
     rnla.sketch.SketchingOperator,
 )
