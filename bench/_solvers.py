@@ -52,6 +52,7 @@ def contenders(A: np.ndarray) -> dict[str, Solver]:
         "Gram + Cholesky, 1 refinement": Solver(_gram),
         "rnla auto": Solver(_rnla("auto"), compiled=True),
         "rnla spir": Solver(_rnla("spir"), compiled=True),
+        "rnla spne": Solver(_rnla("spne"), compiled=True),
         "rnla gram": Solver(_rnla("gram"), compiled=True),
     }
 
