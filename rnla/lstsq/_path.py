@@ -13,12 +13,13 @@ from rnla._core.checks import as_inexact, check_finite_array
 from rnla._core.driver import Outcome, State
 from rnla._core.rng import RNGLike
 from rnla._core.status import ConvergenceWarning
+from rnla.linalg.factor import column_scale
 from rnla.linalg.normal import DampedNormal
 from rnla.linalg.precondition import Preconditioner, TriangularPreconditioner
 from rnla.lstsq._check import check_problem
-from rnla.lstsq._choose import choose_stable, default_sketch_size
+from rnla.lstsq._choose import choose, choose_stable, default_sketch_size
 from rnla.lstsq._defaults import MAXITER, RANK_CUTOFF, TOLERANCE
-from rnla.lstsq._methods import SPIR, SPNE
+from rnla.lstsq._methods import SPIR, SPNE, Gram
 from rnla.lstsq._path_operators import PathCertificate, PathNormal, PathPreconditioner
 from rnla.lstsq._problem import Problem, Solved
 from rnla.lstsq._solve import corrected, solve
@@ -216,18 +217,27 @@ def _damped(problem: Problem, damp: float) -> Problem:
 def _shared(
     problem: Problem, damps: NDArray[np.float64], method: SPNE, rng: RNGLike
 ) -> list[Solved] | None:
-    """Solve all penalties with one sketch and one product; None where A is too flat for it."""
+    """Solve all penalties with one surrogate and one product; None where there is none."""
     A, k = problem.A, problem.B.shape[1]
     n = A.shape[1]
     if A.shape[0] <= default_sketch_size(*A.shape):
         return None
     least = float(damps.min())
-    P = sketched(_damped(problem, least), method, rng).P
-    if not isinstance(P, TriangularPreconditioner):
+    choice = choose(_damped(problem, least).A, len(damps) * k, method.sketch, method.sketch_size)
+    if isinstance(choice.method, Gram):
+        # Well conditioned: columns of equal size are surrogate enough.
+        G, c = A.gram(problem.B)
+        size = np.sqrt(np.diagonal(G).real + least**2)
+        scale = column_scale(size)
+        P: Preconditioner = TriangularPreconditioner(np.eye(n, dtype=A.dtype), scale)
+        G, c, N = scale[:, None] * G * scale, scale[:, None] * c, np.diag(scale**2)
+    else:
+        P = sketched(_damped(problem, least), method, rng).P
+        inverse = P.matmat(np.eye(P.rank, dtype=A.dtype))
+        G, c = A.whitened(inverse, problem.B)
+        N = inverse.conj().T @ inverse
+    if not isinstance(P, TriangularPreconditioner) or not np.isfinite(G).all():
         return None
-    inverse = P.matmat(np.eye(n, dtype=A.dtype))
-    G, c = A.whitened(inverse, problem.B)
-    N = inverse.conj().T @ inverse
     factors: list[Preconditioner] = []
     starts = []
     for damp in damps:
