@@ -22,7 +22,8 @@ class State:
     n_iter : int
         Corrections made so far; 0 for the first answer.
     error : float
-        Backward error of `x`, relative to ``||A||_F``.
+        The certificate of `x` that the solver aims for: for least squares the backward error
+        relative to ``||A||_F``.
     certified : bool
         True if the residual was formed anew from A; False for the running estimate in between.
     form : callable

@@ -18,7 +18,7 @@ class Status(Enum):
     CONVERGED = "the certificate met the tolerance"
     STAGNATED = (
         "the certificate stopped falling above the tolerance and the best iterate is returned; "
-        "try a larger `sketch_size` or method='lapack'"
+        "a better surrogate may go on: a larger `sketch_size`, or a direct method"
     )
     MAX_ITERATIONS = "the iteration limit was reached; raise `maxiter` or loosen `rtol`"
     STOPPED_BY_CALLBACK = "the callback raised StopIteration; the best iterate is returned"

@@ -30,7 +30,7 @@ class DampedNormal(NormalOperator):
         self.damp = damp
         super().__init__((m + n, n), A.stored_dtype)
 
-    # The readings of A are counted where A is read.
+    # The readings of A are counted where A is read; the zero is what the base class starts with.
     @property
     def n_matvec(self) -> int:
         return self.inner.n_matvec
