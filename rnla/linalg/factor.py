@@ -12,6 +12,7 @@ from scipy.linalg import get_lapack_funcs
 _QR_SMALL = 100_000
 # Squares of columns in this range neither overflow nor lose digits to underflow.
 _SAFE = 1e280
+_MOST_EXPONENT = 1022
 
 
 def triangular_factor(
@@ -62,7 +63,8 @@ def equilibrating_scale(M: NDArray[Any]) -> NDArray[np.float64]:
 
 def column_scale(norms: NDArray[Any]) -> NDArray[np.float64]:
     """Return the powers of two that bring `norms` into [1/2, 1), and 1 for a zero."""
-    exponent = np.frexp(norms)[1].astype(int)
+    # The inverse of a subnormal number would overflow.
+    exponent = np.clip(np.frexp(norms)[1].astype(int), -_MOST_EXPONENT, _MOST_EXPONENT)
     return np.where(norms > 0, np.ldexp(1.0, -exponent), 1.0)
 
 

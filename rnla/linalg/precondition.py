@@ -15,7 +15,6 @@ from rnla._core.threads import even_parts, run_parts
 from rnla._kernels.sweep import multiply_rows, solve_lower, solve_upper
 from rnla.linalg.factor import frobenius, inverse_upper
 
-_EPS = float(np.finfo(np.float64).eps)
 # Where waking the pool costs more than a product of this many entries.
 _INLINE_ENTRIES = 1 << 19
 _POWER_STEPS = 6
@@ -116,7 +115,11 @@ class TriangularPreconditioner(Preconditioner):
             largest = 0.0
             for _ in range(_POWER_STEPS):
                 y = forward(x / np.linalg.norm(x))
-                largest = max(largest, float(np.linalg.norm(y)))
+                size = float(np.linalg.norm(y))
+                # Overflow in a substitution, or a product that vanishes, is a singular R.
+                if not 0 < size < np.inf:
+                    return np.inf
+                largest = max(largest, size)
                 x = adjoint(y)
             return largest
 
@@ -164,7 +167,8 @@ class TruncatedPreconditioner(Preconditioner):
     def __init__(self, R: NDArray[Any], scale: NDArray[np.float64], rcond: float) -> None:
         U, sigma, VH = svd(R, lapack_driver="gesdd", check_finite=False)
         rank = int(np.count_nonzero(sigma > rcond * sigma[0])) if sigma[0] > 0 else 0
-        condition = float(sigma[0] / sigma[-1]) if sigma[-1] > 0 else np.inf
+        with np.errstate(over="ignore"):
+            condition = float(sigma[0] / sigma[-1]) if sigma[-1] > 0 else np.inf
         super().__init__((len(R), rank), R, scale, condition)
         V = scale[:, None] * VH.conj().T
         basis = V[:, :rank]

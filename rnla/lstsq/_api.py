@@ -69,9 +69,9 @@ def lstsq_refine(
         damping, too, which pulls towards zero and not towards `x0`). It costs one reading of A
         and is taken where it is better than the solution of the sketched problem.
     rcond : float, optional
-        Singular values of the column-scaled matrix below `rcond` times the largest count as
-        zero. Default: 30 times the machine epsilon of double precision. Larger values treat more
-        matrices as rank deficient.
+        Singular values of the column-scaled matrix (for m < n of A itself) below `rcond` times
+        the largest count as zero. Default: 30 times the machine epsilon of double precision.
+        Larger values treat more matrices as rank deficient.
     method : str or a method object, default "auto"
         "spir" is the engine above; "spne" corrects the sketch's factor by one matrix product
         instead of iterating; "gram" refines the Cholesky factor of ``A^H A`` and accepts only
@@ -86,9 +86,11 @@ def lstsq_refine(
         Rows d of the sketch, n to m. Smaller is cheaper to factor and needs more iterations;
         below 2 n convergence may be slow. Default: by a cost model, 4 n to 12 n.
     preconditioner : Preconditioner, optional
-        From ``result.preconditioner`` of an earlier call with the same or a similar A (weights
-        and damping included): nothing is sketched. For "auto", "spir", "fossils", "sirr",
-        "iterative_sketching" and "sketch_and_precondition".
+        From ``result.preconditioner`` of an earlier call with the same A or one close to it,
+        weights and damping included: nothing is sketched. The certificate relies on its factor;
+        that it belongs to `A` is tested on eight random vectors, so a matrix that differs in a
+        few directions only may get a certificate that is too small. For "auto", "spir",
+        "fossils", "sirr", "iterative_sketching" and "sketch_and_precondition".
     rtol : float, optional
         Stop when the backward error, as `LstsqResult` defines it, is at most `rtol`. Default: twice
         the machine epsilon of double precision, whatever the input's precision. A rank-deficient
@@ -100,8 +102,8 @@ def lstsq_refine(
         ``callback(state)`` after the first answer and every step, with ``state.n_iter``,
         ``state.error``, ``state.certified`` and ``state.x``; raise ``StopIteration`` to stop.
     rng : {None, int, SeedSequence, BitGenerator, Generator}, optional
-        Source of the sketch, as in ``numpy.random.default_rng``. Equal seeds give equal results,
-        for any number of threads.
+        Source of the sketch, as in ``numpy.random.default_rng``. Equal seeds give equal sketches
+        for any number of threads; the last bits of `x` may depend on the threads of BLAS.
     check_finite : bool, default True
         Refuse NaN and infinity in `b`; in `A` they always are, because the sketch shows them.
 

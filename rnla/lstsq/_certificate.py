@@ -14,6 +14,8 @@ from rnla.linalg.precondition import Preconditioner, small_product
 # Factors for neighbouring shifts are shared: four per octave overstate the error by at most 19 %.
 _PER_OCTAVE = 4
 _KEPT = 4
+# Products below this may be zero by underflow alone.
+_LEAST = 1e-290
 
 
 class KarlsonWalden:
@@ -61,12 +63,14 @@ class KarlsonWalden:
         G = self.P.scale * G
         G_norm = np.linalg.norm(G, axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            errors = np.where(G_norm == 0, 0.0, G_norm / r_norm)
+            # A gradient that underflowed says nothing.
+            lost = (G_norm == 0) & (r_norm > 0) & (r_norm < _LEAST * self.P.scale.max(initial=1.0))
+            errors = np.where(lost, np.inf, np.where(G_norm == 0, 0.0, G_norm / r_norm))
             if self.P.rank == len(G):
                 rho_norm = np.linalg.norm(self.P.rmatmat(G / self.P.scale), axis=0)
-                errors = np.fmin(errors, rho_norm / x_size)
+                errors = np.where(lost, np.inf, np.fmin(errors, rho_norm / x_size))
         errors /= self.norm if self.norm > 0 else 1.0
-        for k in np.flatnonzero(~(errors <= enough) & (x_size > 0) & (r_norm > 0)):
+        for k in np.flatnonzero(~lost & ~(errors <= enough) & (x_size > 0) & (r_norm > 0)):
             T, _ = self._factor(r_norm[k] / x_size[k])
             value = _inverse_root_norm(T, G[:, k]) / (x_size[k] * self.norm)
             errors[k] = np.fmin(errors[k], value)

@@ -39,8 +39,12 @@ def check_problem(
     """Check everything but the method; the names in messages are those of `lstsq_refine`."""
     normal = as_normal(A)
     m, n = normal.shape
+    unit = 1.0
     if weights is not None:
-        normal = as_normal(A, _checked_weights(weights, m))
+        w = _checked_weights(weights, m)
+        # Squares of extreme weights leave the range: the largest is brought to about one.
+        unit = float(1 / column_scale(np.sqrt(w.max(initial=0.0))))
+        normal = as_normal(A, w / unit / unit)
     B = as_inexact(b, "b")
     if B.ndim not in (1, 2) or B.shape[0] != m:
         raise ValueError(
@@ -51,10 +55,10 @@ def check_problem(
         check_finite_array(B, "b")
     if callback is not None and not callable(callback):
         raise TypeError(f"`callback` must be callable, got {callback!r}")
-    restore = Restore(normal, B)
+    restore = Restore(normal, B, unit)
     columns = np.asarray(normal.rooted(restore.working(B), 0))
     X0 = None if x0 is None else _checked_start(x0, B, n, restore)
-    damp = check_positive_float(damp, "damp")
+    damp = check_positive_float(damp, "damp") / unit
     if damp:
         columns = np.vstack([columns, np.zeros((n, columns.shape[1]), columns.dtype)])
         normal = DampedNormal(normal, damp)
@@ -114,12 +118,13 @@ def _checked_preconditioner(P: Any, A: NormalOperator) -> Preconditioner | None:
 class Restore:
     """How the caller's right-hand sides became columns, and how solutions go back."""
 
-    def __init__(self, A: NormalOperator, B: NDArray[Any]) -> None:
+    def __init__(self, A: NormalOperator, B: NDArray[Any], weight_unit: float) -> None:
         self.vector = B.ndim == 1
         self.split = B.dtype.kind == "c" and A.dtype.kind != "c"
         self.dtype = np.result_type(A.stored_dtype, B.dtype)
         self.working_dtype = A.dtype
         self.unit: Any = 1.0
+        self.weight_unit = weight_unit
 
     def working(self, B: NDArray[Any]) -> NDArray[Any]:
         columns = B[:, None] if B.ndim == 1 else B
@@ -142,14 +147,21 @@ class Restore:
         return np.asarray(columns.astype(self.working_dtype) / self.unit)
 
     def solution(self, X: NDArray[Any]) -> NDArray[Any]:
-        X = X * self.unit
-        if self.split:
-            half = X.shape[1] // 2
-            X = X[:, :half] + 1j * X[:, half:]
-        return (X[:, 0] if self.vector else X).astype(self.dtype)
+        with np.errstate(over="ignore"):
+            X = X * self.unit
+            if self.split:
+                half = X.shape[1] // 2
+                X = X[:, :half] + 1j * X[:, half:]
+            result = (X[:, 0] if self.vector else X).astype(self.dtype)
+        if np.isinf(result).any() and not np.isinf(X).any():
+            raise ValueError(
+                f"the solution, up to {np.abs(X).max():.1e}, does not fit {self.dtype}: "
+                "convert `A` or `b` to double precision"
+            )
+        return result
 
     def norms(self, norms: NDArray[np.float64]) -> Any:
-        norms = norms * self.unit
+        norms = norms * self.unit * self.weight_unit
         if self.split:
             half = len(norms) // 2
             norms = np.hypot(norms[:half], norms[half:])

@@ -14,6 +14,7 @@ from rnla.linalg.factor import column_scale, triangular_factor
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import preconditioner_from_factor
 from rnla.lstsq._certificate import KarlsonWalden
+from rnla.lstsq._defaults import EPS
 from rnla.lstsq._iterations import spir
 from rnla.lstsq._methods import Gram
 from rnla.lstsq._problem import Problem, Solved
@@ -40,7 +41,7 @@ def solve_gram(problem: Problem, method: Gram) -> Solved | None:
         return None
     # The limit keeps the factor far from singular, so the preconditioner is never truncated.
     P = preconditioner_from_factor(R, scale, np.finfo(np.float64).eps)
-    if not P.condition <= method.condition_limit:
+    if not P.condition <= min(method.condition_limit, 1 / max(problem.rcond, EPS)):
         return None
     X = better_start(problem, P, P.matmat(P.rmatmat(C)))
     states = stationary(A, B, X, P, KarlsonWalden(P), problem.tolerance)

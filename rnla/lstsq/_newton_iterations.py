@@ -101,7 +101,7 @@ def newton(problem: Problem, start: Point, surrogate: Surrogate, tolerance: floa
         problem.n_matvec += root.n_matvec
         decrement = max(step.decrement, _slopes(point, root))
         first = decrement if first is None else first
-        level = _level(problem.eps, point, root, first)
+        level = _level(problem.eps, point, root, first, start)
         error = level.relative(decrement, tolerance)
         stop = yield _state(n_iter, point, error, 0.5 * decrement**2)
         near = level.hides(decrement)
@@ -147,9 +147,12 @@ class _Level:
         return 0.5 * decrement**2 <= self.noise or decrement <= floor
 
 
-def _level(eps: float, point: Point, root: Root, first: float) -> _Level:
+def _level(eps: float, point: Point, root: Root, first: float, start: Point) -> _Level:
     # Without an objective the first decrement gives the scale.
-    objective = first if point.value is None else float(np.sqrt(2 * abs(point.value)))
+    objective = first
+    if point.value is not None and start.value is not None:
+        # Where F falls to zero, what is left of its first value by rounding.
+        objective = float(np.sqrt(2 * max(abs(point.value), eps * abs(start.value))))
     return _Level(eps, objective, float(root.norms @ np.abs(point.x)))
 
 

@@ -149,10 +149,12 @@ def ridge_path(
         callback=None,
         check_finite=check_finite,
     )
+    if problem.A.shape[1] == 0:
+        raise ValueError(f"`A` must have columns, got shape {problem.A.shape}")
     if not restore.vector:
         raise ValueError(f"`b` must have shape ({len(problem.B)},): one right-hand side")
     method = SPNE(sketch_size=sketch_size)
-    solved = _solve_path(problem, penalties, method, rng)
+    solved = _solve_path(problem, penalties / restore.weight_unit, method, rng)
     errors = np.array([one.outcome.state.error for one in solved])
     success = bool((errors <= problem.tolerance).all())
     if not success:
@@ -241,8 +243,9 @@ def _shared(
     factors: list[Preconditioner] = []
     starts = []
     for damp in damps:
-        M = G + damp**2 * N
-        exact = corrected(P, M)
+        with np.errstate(over="ignore", invalid="ignore"):
+            M = G + np.square(damp) * N
+        exact = corrected(P, M) if np.isfinite(M).all() else None
         if exact is None:
             return None
         factors.append(exact)

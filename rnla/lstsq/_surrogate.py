@@ -19,6 +19,8 @@ from rnla.sketch import SketchingOperator
 from rnla.sketch._families import SKETCHES
 
 _ZETA = 8
+# A factor from a sketch of d rows stretches squares by d / (d - n) on average.
+_PROBES, _LEAST_STRETCH, _MOST_STRETCH = 8, 0.25, 10.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def sketched(
     A, B = problem.A, problem.B
     n = A.shape[1]
     if problem.P is not None:
+        _check_belongs(problem.P, A)
         X = np.zeros((n, B.shape[1]), A.dtype) if problem.X0 is None else problem.X0
         return Surrogate(problem.P, problem.P.matmat(problem.P.coordinates(X)), 0.5)
     S = sketching_operator(method, A, rng, factor)
@@ -76,6 +79,21 @@ def sketched(
     P = preconditioner_from_factor(R, scale, problem.rcond)
     X = better_start(problem, P, P.surrogate_solution(C))
     return Surrogate(P, X, min(0.9, n / S.shape[0]))
+
+
+def _check_belongs(P: Preconditioner, A: NormalOperator) -> None:
+    """Raise unless ``A P`` keeps the lengths of random vectors, as the certificate assumes."""
+    if P.rank == 0:
+        return
+    V = np.random.default_rng(0).standard_normal((P.rank, _PROBES)).astype(A.dtype)
+    with np.errstate(over="ignore", invalid="ignore"):
+        Z = P.rmatmat(A.normal(P.matmat(V)))
+        stretch = float(np.vdot(V, Z).real / np.vdot(V, V).real)
+    if not _LEAST_STRETCH <= stretch <= _MOST_STRETCH:
+        raise ValueError(
+            "`preconditioner` does not belong to this `A` with its weights and damping: "
+            f"||A P v||^2 is {stretch:.1e} ||v||^2 on random v, not about 1; leave it out"
+        )
 
 
 def sketching_operator(

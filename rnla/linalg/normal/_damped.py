@@ -94,7 +94,9 @@ class DampedNormal(NormalOperator):
     def whitened(self, P: NDArray[Any], B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         m = self.inner.shape[0]
         G, C = self.inner.whitened(P, B[:m])
-        return G + self.damp**2 * (P.conj().T @ P), C + self.damp * (P.conj().T @ B[m:])
+        # The factors of P may be as small as damp is large.
+        scaled = self.damp * P
+        return G + scaled.conj().T @ scaled, C + scaled.conj().T @ B[m:]
 
     def gram(self, B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         m = self.inner.shape[0]

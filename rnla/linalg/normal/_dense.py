@@ -175,7 +175,9 @@ class DenseNormal(NormalOperator):
         out = np.zeros((S.shape[0], n), np.result_type(S.dtype, self.A.dtype, np.float64))
         step = -(-max(1, _BLOCK_ENTRIES // max(1, n)) // _SKETCH_TILE) * _SKETCH_TILE
         for start in range(0, m, step):
-            S.accumulate(self.rooted(self.A[start : start + step], start), start, out)
+            block = self.rooted(self.A[start : start + step], start)
+            check_finite_array(block, "A")
+            S.accumulate(block, start, out)
         return out
 
     def gram(self, B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
