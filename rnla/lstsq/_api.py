@@ -94,8 +94,8 @@ def lstsq_refine(
     rtol : float, optional
         Stop when the backward error, as `LstsqResult` defines it, is at most `rtol`. Default: twice
         the machine epsilon of double precision, whatever the input's precision. A rank-deficient
-        problem, or one with m < n, also counts as solved at `rcond` or ten epsilons, whichever
-        is larger.
+        problem also counts as solved at `rcond`, one with m < n at `rcond` or ten epsilons,
+        whichever is larger.
     maxiter : int, optional
         Corrections allowed, 0 or more. Default 400; 20 to 40 are usual.
     callback : callable, optional

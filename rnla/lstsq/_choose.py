@@ -9,6 +9,7 @@ import numpy as np
 from rnla._core.checks import check_int, check_positive_float
 from rnla.linalg.factor import equilibrating_scale, frobenius, inverse_upper
 from rnla.linalg.normal import DampedNormal, NormalOperator, as_normal
+from rnla.lstsq._defaults import DENSE_BYTES
 from rnla.lstsq._methods import (
     LAPACK,
     NAMES,
@@ -38,7 +39,6 @@ _GRAM_ROWS, _GRAM_ASPECT = 10_000, 12
 _SPIR_ROWS, _SPIR_ASPECT = 30_000, 24
 # Below this aspect there is no room for a sketch.
 _TALL = 6
-_DENSE_BYTES = 4 << 30
 _PROBE_FACTOR = 3
 _PROBE_LIMIT = 3e5
 _WITHOUT_PRECONDITIONER = (Gram, LAPACK, SPNE, SketchAndSolve)
@@ -118,7 +118,7 @@ def choose_stable(
             return Choice(method=LAPACK(), reason="m < 2 n: too few rows for a sketch")
         return Choice(method=spir, reason="an operator is sketched by n products")
     # Twice the memory of A is what QR needs for its copy.
-    huge = m >= _TALL * n and 16 * m * n > _DENSE_BYTES
+    huge = m >= _TALL * n and 16 * m * n > DENSE_BYTES
     if not A.is_dense:
         if m >= _TALL * n or huge:
             return Choice(method=spir, reason="sparse and tall: the sketch is small")

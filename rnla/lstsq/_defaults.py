@@ -7,3 +7,5 @@ EPS = float(np.finfo(np.float64).eps)
 TOLERANCE = 2 * EPS
 RANK_CUTOFF = 30 * EPS
 MAXITER = 400
+# Largest array that is made where a method needs A dense.
+DENSE_BYTES = 4 << 30

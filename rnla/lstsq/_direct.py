@@ -14,14 +14,12 @@ from rnla.linalg.factor import column_scale, triangular_factor
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import preconditioner_from_factor
 from rnla.lstsq._certificate import KarlsonWalden
-from rnla.lstsq._defaults import EPS
+from rnla.lstsq._defaults import DENSE_BYTES, EPS
 from rnla.lstsq._iterations import spir
 from rnla.lstsq._methods import Gram
 from rnla.lstsq._problem import Problem, Solved
 from rnla.lstsq._stationary import stationary
 from rnla.lstsq._surrogate import better_start
-
-_DENSE_BYTES = 4 << 30
 
 
 def solve_gram(problem: Problem, method: Gram) -> Solved | None:
@@ -50,7 +48,7 @@ def solve_gram(problem: Problem, method: Gram) -> Solved | None:
 
 def fits_dense(A: NormalOperator) -> bool:
     """Tell whether A is dense or small enough to become dense."""
-    return A.is_dense or 8 * A.shape[0] * A.shape[1] <= _DENSE_BYTES
+    return A.is_dense or 8 * A.shape[0] * A.shape[1] <= DENSE_BYTES
 
 
 def solve_lapack(problem: Problem) -> Solved:

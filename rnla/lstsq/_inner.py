@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._certificate import KarlsonWalden
+from rnla.lstsq._defaults import EPS
 from rnla.lstsq._rounds import AIM, Round
 
-_EPS = float(np.finfo(np.float64).eps)
 # Gain after which a round ends in any case: its recursion has no correct digits beyond.
 _ROUND_DROP = 1e-8
 _ROUND_CAP = 100
@@ -181,7 +181,7 @@ def forward_level(
     r_norm: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the forward error in the norm of A dx: there the first round has done its work."""
-    return np.asarray(10 * _EPS * (certificate.norm * x_size + 0.04 * P.condition * r_norm))
+    return np.asarray(10 * EPS * (certificate.norm * x_size + 0.04 * P.condition * r_norm))
 
 
 def _divided(X: NDArray[Any], norms: NDArray[np.float64]) -> NDArray[Any]:

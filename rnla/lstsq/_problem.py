@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.driver import Callback, Iteration, Outcome, run
 from rnla._core.status import Status
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
+from rnla.lstsq._defaults import EPS
 
 # The bounds of the minimum-norm branch overstate the backward error.
-_WIDE_TOLERANCE = 10 * float(np.finfo(np.float64).eps)
+_WIDE_TOLERANCE = 10 * EPS
 
 
 @dataclass(frozen=True)

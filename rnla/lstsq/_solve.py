@@ -71,10 +71,11 @@ def solve(problem: Problem, method: Method, stable: Method | None, rng: RNGLike)
         if solved is not None:
             return solved
         if stable is None:
+            better = "spir" if problem.A.shape[0] >= problem.A.shape[1] else "lapack"
             raise ValueError(
                 f"method='gram' needs a condition number below {method.condition_limit:.0e} after "
                 "column scaling, full rank and entries that can be squared, which `A` does not "
-                "have; use method='spir'"
+                f"have; use method={better!r}"
             )
         return solve(problem, stable, stable, rng)
     assert isinstance(method, SketchedMethod)
