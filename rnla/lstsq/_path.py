@@ -159,8 +159,8 @@ def ridge_path(
     success = bool((errors <= problem.tolerance).all())
     if not success:
         warnings.warn(
-            f"backward error {errors.max():.1e} is above rtol={problem.tolerance:.1e} for "
-            f"damp={penalties[int(errors.argmax())]}",
+            f"backward error {np.max(errors):.1e} is above rtol={problem.tolerance:.1e} for "
+            f"damp={penalties[int(np.argmax(errors))]}",
             ConvergenceWarning,
             stacklevel=2,
         )
@@ -224,7 +224,7 @@ def _shared(
     n = A.shape[1]
     if A.shape[0] <= default_sketch_size(*A.shape):
         return None
-    least = float(damps.min())
+    least = float(np.min(damps))
     choice = choose(_damped(problem, least).A, len(damps) * k, method.sketch, method.sketch_size)
     if isinstance(choice.method, Gram):
         # Well conditioned: columns of equal size are surrogate enough.
@@ -283,5 +283,5 @@ def _part(outcome: Outcome, columns: slice) -> Outcome:
         state.residual_norm[columns],
         state.column_errors[columns],
     )
-    part = State(state.n_iter, float(errors.max()), True, lambda: X, norms, errors)
+    part = State(state.n_iter, float(np.max(errors)), True, lambda: X, norms, errors)
     return replace(outcome, state=part)

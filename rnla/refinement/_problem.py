@@ -160,4 +160,4 @@ def worst(errors: NDArray[np.float64]) -> float:
     float
         Infinite if one is NaN.
     """
-    return float(errors.max(initial=0.0)) if not np.isnan(errors).any() else np.inf
+    return float(np.max(errors, initial=0.0)) if not np.isnan(errors).any() else np.inf

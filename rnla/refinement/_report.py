@@ -39,7 +39,7 @@ def report(problem: Problem, columns: Columns, outcome: Outcome) -> RefineResult
         message=_message(problem, outcome.status, contraction),
         certificate=equation.certificate,
         backward_error=state.error if equation.linear else np.nan,
-        relative_residual=float(relative.max(initial=0.0)),
+        relative_residual=float(np.max(relative, initial=0.0)),
         residual_norm=float(norms[0]) if columns.vector else norms,
         contraction=contraction,
         n_iter=outcome.n_iter,

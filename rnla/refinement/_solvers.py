@@ -147,7 +147,8 @@ def _factored(B: tuple[Any, ...], shape: tuple[int, int] | None) -> Solver:
         factor, second = B
         if isinstance(second, np.ndarray) and second.dtype.kind in "iu":
             solve = lu_solve if second.shape == factor.shape[:1] else None
-        elif isinstance(second, bool | np.bool_):
+        elif np.ndim(second) == 0 and np.asarray(second).dtype.kind == "b":
+            # A bool, or since SciPy 1.18 an array of one.
             solve = cho_solve
     if solve is None or factor.shape[0] != factor.shape[1] or factor.dtype.kind not in "fc":
         raise TypeError(

@@ -83,7 +83,8 @@ def test_agrees_with_single_solves_in_any_order(rng):
     np.testing.assert_array_equal(path.damps, damps)
     for damp, x, norm in zip(damps, path.x, path.residual_norm, strict=True):
         one = lstsq_refine(A, b, damp=damp, rng=0)
-        np.testing.assert_allclose(x, one.x, rtol=1e-11)
+        # Both are backward stable; the condition is 1e3 and the residual as large as b.
+        np.testing.assert_allclose(x, one.x, rtol=1e-9)
         np.testing.assert_allclose(norm, one.residual_norm, rtol=1e-12)
     np.testing.assert_array_equal(path.x[0], path.x[3])
 
