@@ -43,7 +43,7 @@ def check_problem(
     if weights is not None:
         w = _checked_weights(weights, m)
         # Squares of extreme weights leave the range: the largest is brought to about one.
-        unit = float(1 / column_scale(np.sqrt(w.max(initial=0.0))))
+        unit = float(1 / column_scale(np.sqrt(np.max(w, initial=0.0))))
         normal = as_normal(A, w / unit / unit)
     B = as_inexact(b, "b")
     if B.ndim not in (1, 2) or B.shape[0] != m:
