@@ -64,7 +64,8 @@ class KarlsonWalden:
         G_norm = np.linalg.norm(G, axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
             # A gradient that underflowed says nothing.
-            lost = (G_norm == 0) & (r_norm > 0) & (r_norm < _LEAST * np.max(self.P.scale, initial=1.0))
+            least = _LEAST * np.max(self.P.scale, initial=1.0)
+            lost = (G_norm == 0) & (r_norm > 0) & (r_norm < least)
             errors = np.where(lost, np.inf, np.where(G_norm == 0, 0.0, G_norm / r_norm))
             if self.P.rank == len(G):
                 rho_norm = np.linalg.norm(self.P.rmatmat(G / self.P.scale), axis=0)
