@@ -64,7 +64,7 @@ def equilibrating_scale(M: NDArray[Any]) -> NDArray[np.float64]:
 def column_scale(norms: NDArray[Any]) -> NDArray[np.float64]:
     """Return the powers of two that bring `norms` into [1/2, 1), and 1 for a zero."""
     # The inverse of a subnormal number would overflow.
-    exponent = np.clip(np.frexp(norms)[1].astype(int), -_MOST_EXPONENT, _MOST_EXPONENT)
+    exponent = np.maximum(np.frexp(norms)[1].astype(int), -_MOST_EXPONENT)
     return np.where(norms > 0, np.ldexp(1.0, -exponent), 1.0)
 
 
