@@ -105,7 +105,7 @@ class NormalOperator(ABC):
 
     def sample(self, count: int) -> NDArray[Any]:
         """Return about `count` evenly spaced rows, where rows are at hand."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no rows at hand")
 
     def sketch_rhs(self, S: SketchingOperator, B: NDArray[Any]) -> NDArray[Any]:
         """Return the right-hand sides that belong to `sketch`, (d, k)."""
