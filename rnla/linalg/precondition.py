@@ -82,8 +82,8 @@ class Preconditioner(LinearOperator):
         """Return the Y for which ``P Y`` is X, or the part of X that P can reach."""
 
     @abstractmethod
-    def lift(self) -> NDArray[Any]:
-        """Return the matrix M with ``D A^H r = M P^H A^H r``, up to what P cannot see."""
+    def lift(self, Y: NDArray[Any]) -> NDArray[Any]:
+        """Return ``D A^H r`` from ``Y = P^H A^H r``, up to what P cannot see."""
 
 
 class TriangularPreconditioner(Preconditioner):
@@ -144,8 +144,8 @@ class TriangularPreconditioner(Preconditioner):
     def coordinates(self, X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self.R @ (X / self.scale))
 
-    def lift(self) -> NDArray[Any]:
-        return self.R.conj().T
+    def lift(self, Y: NDArray[Any]) -> NDArray[Any]:
+        return small_product(self._lower, Y)
 
 
 class TruncatedPreconditioner(Preconditioner):
@@ -193,8 +193,8 @@ class TruncatedPreconditioner(Preconditioner):
     def coordinates(self, X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self._U.conj().T @ (self.R @ (X / self.scale)))
 
-    def lift(self) -> NDArray[Any]:
-        return np.asarray(self.R.conj().T @ self._U)
+    def lift(self, Y: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(self.R.conj().T @ (self._U @ Y))
 
 
 def _apply_vectors(apply: Any, x: NDArray[Any], n_in: int, n_out: int) -> NDArray[Any]:

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
 
-from rnla.linalg.factor import frobenius, upper_factor
-from rnla.linalg.precondition import Preconditioner, small_product
+from rnla._kernels.sweep import solve_lower
+from rnla.linalg.factor import frobenius, shifted_factor
+from rnla.linalg.precondition import Preconditioner
 
 # Factors for neighbouring shifts are shared: four per octave overstate the error by at most 19 %.
 _PER_OCTAVE = 4
 _KEPT = 4
+# As many entries as the kept factors may have together; one is kept in any case.
+_KEPT_ENTRIES = 1 << 22
 # Products below this may be zero by underflow alone.
 _LEAST = 1e-290
 
@@ -43,7 +45,7 @@ class KarlsonWalden:
     def __init__(self, preconditioner: Preconditioner) -> None:
         self.P = preconditioner
         self.norm = frobenius(preconditioner.R)
-        self._factors: dict[int, tuple[NDArray[Any], NDArray[Any]]] = {}
+        self._factors: dict[int, NDArray[Any]] = {}
 
     def size(self, X: NDArray[Any]) -> NDArray[np.float64]:
         """Return the column norms of ``D^-1 X``."""
@@ -72,8 +74,8 @@ class KarlsonWalden:
                 errors = np.where(lost, np.inf, np.fmin(errors, rho_norm / x_size))
         errors /= self.norm if self.norm > 0 else 1.0
         for k in np.flatnonzero(~lost & ~(errors <= enough) & (x_size > 0) & (r_norm > 0)):
-            T, _ = self._factor(r_norm[k] / x_size[k])
-            value = _inverse_root_norm(T, G[:, k]) / (x_size[k] * self.norm)
+            value = _inverse_root_norm(self._factor(r_norm[k] / x_size[k]), G[:, k])
+            value /= x_size[k] * self.norm
             errors[k] = np.fmin(errors[k], value)
         return errors
 
@@ -89,21 +91,23 @@ class KarlsonWalden:
         with np.errstate(divide="ignore", invalid="ignore"):
             errors = np.where(rho_norm == 0, 0.0, rho_norm / (x_size * self.norm))
         for k in np.flatnonzero(~(errors <= enough) & (x_size > 0) & (r_norm > 0)):
-            _, weight = self._factor(r_norm[k] / x_size[k])
-            weighted = small_product(weight, rho[:, k : k + 1])
-            errors[k] = float(np.linalg.norm(weighted)) / (x_size[k] * self.norm)
+            gradient = self.P.lift(rho[:, k : k + 1])[:, 0]
+            value = _inverse_root_norm(self._factor(r_norm[k] / x_size[k]), gradient)
+            errors[k] = value / (x_size[k] * self.norm)
         return errors
 
-    def _factor(self, nu: float) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return T with ``T^H T = R^H R + nu^2 I`` and the map from rho to ``T^-H D A^H r``."""
+    def _factor(self, nu: float) -> NDArray[Any]:
+        """Return ``T^H`` with ``T^H T = R^H R + nu^2 I``."""
         step = int(np.floor(_PER_OCTAVE * np.log2(nu)))
         if step not in self._factors:
-            T = _shifted_factor(self.P.R, 2.0 ** (step / _PER_OCTAVE))
-            weight = solve_triangular(T, self.P.lift(), trans="C", check_finite=False)
-            if len(self._factors) >= _KEPT:
+            while self._factors and not self._room():
                 self._factors.pop(next(iter(self._factors)))
-            self._factors[step] = (T, np.ascontiguousarray(weight))
+            self._factors[step] = _lower_root(self.P.R, 2.0 ** (step / _PER_OCTAVE))
         return self._factors[step]
+
+    def _room(self) -> bool:
+        count = len(self._factors) + 1
+        return count <= _KEPT and count * self.P.R.size <= _KEPT_ENTRIES
 
 
 def karlson_walden(
@@ -138,22 +142,21 @@ def karlson_walden(
         factor = 1 / x_norm
     else:
         factor = theta / np.sqrt(1 + theta**2 * x_norm**2)
-    return factor * _inverse_root_norm(_shifted_factor(R, factor * r_norm), g)
+    return factor * _inverse_root_norm(_lower_root(R, factor * r_norm), g)
 
 
-def _inverse_root_norm(T: NDArray[Any], g: NDArray[Any]) -> float:
-    # Substitution: an explicit inverse would cancel where T is nearly singular.
-    return float(np.linalg.norm(solve_triangular(T, g, trans="C", check_finite=False)))
-
-
-def _shifted_factor(R: NDArray[Any], shift: float) -> NDArray[Any]:
-    """Return T with ``T^H T = R^H R + shift^2 I``, by QR of ``[R; shift I]``."""
-    n = len(R)
-    W = np.zeros((2 * n, n), R.dtype, order="F")
-    W[:n] = R
+def _lower_root(R: NDArray[Any], shift: float) -> NDArray[Any]:
+    """Return the C-ordered lower triangular ``T^H`` with ``T^H T = R^H R + shift^2 I``."""
     # A shift that underflows would leave T singular.
-    W[np.arange(n, 2 * n), np.arange(n)] = max(shift, np.finfo(np.float64).tiny ** 0.5)
-    return np.triu(upper_factor(W)[:n])
+    T = shifted_factor(R, max(shift, np.finfo(np.float64).tiny ** 0.5))
+    return np.ascontiguousarray(T.conj().T)
+
+
+def _inverse_root_norm(L: NDArray[Any], g: NDArray[Any]) -> float:
+    # Substitution: an explicit inverse would cancel where T is nearly singular.
+    x = g.astype(np.result_type(L, g))
+    solve_lower(L.astype(x.dtype, copy=False), x)
+    return float(np.linalg.norm(x))
 
 
 def exact_backward_error(

@@ -28,10 +28,18 @@ from rnla.sketch import SketchingOperator
 # Flops that take as long as reading one double, by kind of work: see docs/develop/kernels.md.
 _BALANCE_GEMM = 20.0
 _BALANCE_QR = 7.0
+# For sparse matrices, in flops of QR: adding a product to an entry somewhere in a matrix, and what
+# an entry of A costs SPIR (eight such additions and some 25 sweeps).
+_SCATTER = 200.0
+_SPARSE_ENTRY = 4000.0
+# The share of that cost that a trial may take.
+_TRIAL = 0.25
 # Readings of A that a sketch costs.
 _PASSES_SKETCH = 5.0
 _DECIMALS = 2 * 16 * np.log(10)
 _FACTORS = (4, 5, 6, 8, 10, 12)
+# Rows added for a handful of columns, where averages mean little.
+_SPARE = 8
 # Below this many entries QR is as fast as anything, and so it is below these numbers of rows and
 # aspects m / n (measured: bench/small.py, docs/develop/kernels.md); the minima are flat.
 _SMALL = 400_000
@@ -104,6 +112,10 @@ def choose(
         return Choice(
             method=Gram(), reason="few columns and well conditioned: one matrix product is cheapest"
         )
+    if isinstance(stable.method, SPIR) and _sparse_gram_is_cheap(A):
+        return Choice(
+            method=Gram(), reason="sparse: to try the Gram matrix costs little beside a sketch"
+        )
     return stable
 
 
@@ -137,9 +149,10 @@ def default_sketch_size(m: int, n: int) -> int:
     """Return the number of sketch rows with the smallest modelled cost.
 
     Each step of conjugate gradients gains a factor of about ``sqrt(d / n)``, and the factorization
-    of the sketch costs ``2 d n**2`` flops.
+    of the sketch costs ``2 d n**2`` flops. A multiple of n is factored in its own memory.
     """
-    return min(m, n * min(_FACTORS, key=lambda factor: _cost(m, n, 1, factor)) + 8)
+    factor = min(_FACTORS, key=lambda factor: _cost(m, n, 1, factor))
+    return min(m, n * (factor + _SPARE // max(1, n)))
 
 
 def gram_passes(n: int, k: int) -> float:
@@ -172,6 +185,16 @@ def _sweep(k: int) -> float:
 
 def _factorization(m: int, n: int, factor: float) -> float:
     return 2 * factor * n**2 / (_BALANCE_QR * m)
+
+
+def _sparse_gram_is_cheap(A: NormalOperator) -> bool:
+    """Compare with a sketch in flops of QR; where A turns out ill conditioned it was for nothing."""
+    if A.is_dense or A.matrix_free:
+        return False
+    cube = float(A.shape[1]) ** 3
+    gram = _SCATTER * A.gram_updates() + cube / 3 * _BALANCE_QR / _BALANCE_GEMM
+    sketch = _SPARSE_ENTRY * A.entries + 2 * min(_FACTORS) * cube
+    return gram < _TRIAL * sketch
 
 
 def _looks_well_conditioned(A: NormalOperator) -> bool:

@@ -74,7 +74,7 @@ def sketched(
     if not np.isfinite(SA).all():
         A.check_finite()
         raise np.linalg.LinAlgError("the sketch of `A` overflowed; scale `A` down")
-    R, C, scale = triangular_factor(SA, A.sketch_rhs(S, B))
+    R, C, scale = triangular_factor(SA, A.sketch_rhs(S, B), overwrite=True)
     del SA
     P = preconditioner_from_factor(R, scale, problem.rcond)
     X = better_start(problem, P, P.surrogate_solution(C))

@@ -154,7 +154,7 @@ class TestTriangular:
         # D A^H r from P^H A^H r, for any gradient.
         g = gaussian(n, 1, rng, dtype)
         np.testing.assert_allclose(
-            P.lift() @ (P.H @ g), scale[:, None] * g, atol=1e-11 * n * np.linalg.norm(g)
+            P.lift(P.H @ g), scale[:, None] * g, atol=1e-11 * n * np.linalg.norm(g)
         )
 
     def test_condition_is_within_a_factor_from_below(self, pair, n, dtype):

@@ -103,6 +103,15 @@ class NormalOperator(ABC):
         """Whether A is known by its products only."""
         return False
 
+    @property
+    def entries(self) -> int:
+        """How many entries are stored."""
+        return self.shape[0] * self.shape[1]
+
+    def gram_updates(self) -> float:
+        """Return how many products of two entries `gram` adds up."""
+        return float(self.entries) * self.shape[1]
+
     def sample(self, count: int) -> NDArray[Any]:
         """Return about `count` evenly spaced rows, where rows are at hand."""
         raise TypeError(f"{type(self).__name__} has no rows at hand")

@@ -61,6 +61,13 @@ class DampedNormal(NormalOperator):
     def matrix_free(self) -> bool:
         return self.inner.matrix_free
 
+    @property
+    def entries(self) -> int:
+        return self.inner.entries
+
+    def gram_updates(self) -> float:
+        return self.inner.gram_updates()
+
     def sample(self, count: int) -> NDArray[Any]:
         rows = self.inner.sample(count)
         share = len(rows) / self.inner.shape[0]

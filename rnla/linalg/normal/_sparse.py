@@ -9,12 +9,15 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from rnla._core.checks import check_finite_array, inexact_dtype
-from rnla._core.threads import even_parts, run_parts
+from rnla._core.threads import even_parts, get_num_threads, run_parts
 from rnla._kernels import sweep
+from rnla._kernels.gram_csr import add_gram_rows
 from rnla.linalg.normal._base import CHUNK_ENTRIES, CHUNKS, NormalOperator
 from rnla.sketch import SketchingOperator
 
 _BLOCK_ENTRIES = 1 << 20
+_INLINE_UPDATES = 1 << 16
+_MIRROR_ROWS = 256
 
 
 class SparseNormal(NormalOperator):
@@ -71,10 +74,33 @@ class SparseNormal(NormalOperator):
 
     def gram(self, B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         self.n_passes += 1
-        A = self.rooted(self.A.astype(self.dtype), 0)
-        adjoint = A.conj().T
+        n = self.shape[1]
+        G = np.zeros((n, n), self.dtype)
+        A = self.A if self.A.dtype == self.dtype else self.A.astype(self.dtype)
+        # Any split gives the same bits, so this one may follow the thread count.
+        shares = get_num_threads() if self.gram_updates() > _INLINE_UPDATES else 1
+        run_parts(
+            lambda share: add_gram_rows(A.indptr, A.indices, A.data, self.root, share, shares, G),
+            [(share,) for share in range(shares)],
+        )
+        # Rounding leaves the squared moduli an imaginary part.
+        np.fill_diagonal(G, np.diagonal(G).real)
+        # The other triangle, without a second matrix of this size.
+        for start in range(0, n, _MIRROR_ROWS):
+            stop = min(n, start + _MIRROR_ROWS)
+            G[start:stop, :start] = G[:start, start:stop].conj().T
+            block = G[start:stop, start:stop]
+            block += np.triu(block, 1).conj().T
         with np.errstate(over="ignore", invalid="ignore"):
-            return (adjoint @ A).toarray(), adjoint @ B
+            return G, self._adjoint(B)
+
+    @property
+    def entries(self) -> int:
+        return int(self.A.nnz)
+
+    def gram_updates(self) -> float:
+        counts = np.diff(self.A.indptr).astype(np.float64)
+        return float(counts @ counts) / 2
 
     def whitened(self, P: NDArray[Any], B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         self.n_passes += 1
