@@ -188,7 +188,7 @@ def _factorization(m: int, n: int, factor: float) -> float:
 
 
 def _sparse_gram_is_cheap(A: NormalOperator) -> bool:
-    """Compare with a sketch in flops of QR; where A turns out ill conditioned it was for nothing."""
+    """Compare it with a sketch in flops of QR: for an ill-conditioned A it is tried in vain."""
     if A.is_dense or A.matrix_free:
         return False
     cube = float(A.shape[1]) ** 3

@@ -18,6 +18,8 @@ _FORTRAN_SCRATCH = 256
 _WIDE_GRAM = 600
 _GRAM_PARTS = 16
 _GRAM_ENTRIES = 1 << 17
+# A block of A, its product and its right-hand sides stay in the second-level cache together.
+_SWEEP_ENTRIES = 1 << 16
 # Weighted blocks are cut where the tiles of every sketch are.
 _SKETCH_TILE = 4096
 
@@ -110,7 +112,7 @@ class DenseNormal(NormalOperator):
         parts = even_parts(m, _GRAM_PARTS)
         G = np.zeros((len(parts), *X.shape), self.dtype)
         squares = np.zeros((len(parts), X.shape[1]))
-        step = max(1, _GRAM_ENTRIES // n)
+        step = max(1, _SWEEP_ENTRIES // n)
 
         def task(part: int, start: int, stop: int) -> None:
             for first in range(start, stop, step):
