@@ -161,7 +161,8 @@ class IterativeSketching(SketchedMethod):
     sketch : str or SketchingOperator
         As for `SPIR`.
     sketch_size : int or None
-        As for `SPIR`; None: 12 n, for "plain" 30 n.
+        As for `SPIR`; None: 12 n, for "plain" 30 n. "plain" accepts 20 n or more, for it diverges
+        below about 12 n.
     variant : {"momentum", "damped", "plain"}
         "plain" adds the whole correction, "damped" the fraction that is best for the distortion
         of the sketch, "momentum" also a multiple of the last change.
@@ -185,6 +186,8 @@ class IterativeSketching(SketchedMethod):
 class SketchAndPrecondition(SketchedMethod):
     """LSQR on ``A R^-1``, once and without refinement; **not** backward stable.
 
+    For ill-conditioned A it is not forward stable, either.
+
     Parameters
     ----------
     sketch : str or SketchingOperator
@@ -192,7 +195,8 @@ class SketchAndPrecondition(SketchedMethod):
     sketch_size : int or None
         As for `SPIR`.
     start : {"sketch", "zero"}
-        Start from the solution of the sketched problem, or cold.
+        Start from the solution of the sketched problem, or cold, and then without `x0`. With a
+        `preconditioner` nothing is sketched, and the start is cold unless `x0` is given.
 
     Examples
     --------
