@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.sparse
 from controls import table as controls
 from lstsq_table import (
     APART,
@@ -18,6 +19,7 @@ from lstsq_table import (
     instead,
     solve,
 )
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from rnla import ConvergenceWarning, Status, lstsq_refine
 from rnla.lstsq import backward_error, choose_method
@@ -165,6 +167,65 @@ def test_an_operator_without_its_adjoint_is_named(method):
     case = case_of("operator without rmatvec", 0)
     with pytest.raises(TypeError, match=r"`A` must have products with its adjoint: .*`rmatvec`"):
         solve(method, case, 0)
+
+
+class Forward(LinearOperator):
+    """A subclass that defines a product and nothing else."""
+
+    def __init__(self, A):
+        super().__init__(A.dtype, A.shape)
+        self.A = A
+
+    def _matvec(self, x):
+        return self.A @ x
+
+
+class Duck:
+    """The same without a base class."""
+
+    def __init__(self, A):
+        self.A, self.shape, self.dtype = A, A.shape, A.dtype
+
+    def matvec(self, x):
+        return self.A @ x
+
+
+@pytest.mark.parametrize(
+    "form", [Forward, Duck, lambda A: aslinearoperator(A) @ Forward(np.eye(A.shape[1]))]
+)
+@pytest.mark.parametrize("options", [{}, {"damp": 0.1}, {"weights": np.ones(300)}], ids=str)
+def test_operators_of_any_make_without_an_adjoint(form, options, rng):
+    A = rng.standard_normal((300, 6))
+    with pytest.raises(TypeError, match="`A` must have products with its adjoint"):
+        lstsq_refine(form(A), np.ones(300), **options)
+
+
+def test_an_error_inside_the_adjoint_is_the_callers_own():
+    def rmatvec(y):
+        raise TypeError("from the caller")
+
+    A = LinearOperator((300, 6), matvec=lambda x: np.ones(300), rmatvec=rmatvec, dtype=float)
+    with pytest.raises(TypeError, match="from the caller"):
+        lstsq_refine(A, np.ones(300))
+
+
+@pytest.mark.parametrize("scale", [1e-320, 1e-200, 1e20, 1e160, 1e308])
+@pytest.mark.parametrize("size", [1e-300, 1.0, 1e300])
+@pytest.mark.parametrize("method", ["auto", "spir", "spne", "gram", "lapack"])
+def test_first_guesses_of_any_size(method, size, scale):
+    case = case_of("C", 0)
+    x = lstsq_refine(
+        case.A, case.b * size, x0=np.full(case.A.shape[1], scale), method=method, rng=0
+    ).x
+    assert backward_error(case.A, case.b * size, x) <= 10 * EPS
+
+
+def test_repeated_entries_of_a_boolean_matrix_count_once(rng):
+    rows, columns = np.tile(np.arange(300), 2), np.tile(np.arange(300) % 6, 2)
+    A = scipy.sparse.coo_array((np.ones(600, bool), (rows, columns)), (300, 6))
+    b = rng.standard_normal(300)
+    expected = [b[k::6].mean() for k in range(6)]
+    np.testing.assert_allclose(lstsq_refine(A, b, rng=0).x, expected, atol=1e-14)
 
 
 @pytest.mark.parametrize("control", controls.TABLE, ids=lambda control: control.__name__)
