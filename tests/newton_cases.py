@@ -9,6 +9,8 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from rnla.lstsq import newton_sketch
 
+METHODS = ["sketch", "subsample", "exact"]
+
 
 @dataclass(frozen=True)
 class Model:
@@ -116,3 +118,9 @@ def assert_optimal(model, x, best):
     norms = np.hypot(np.linalg.norm(model.hessian_root(x), axis=0), model.penalty)
     size = np.sqrt(2 * abs(value)) + norms @ np.abs(x)
     assert model.decrement(x) <= 50 * np.finfo(float).eps * size, "decrement"
+
+
+def small_logistic(rng, m=1500, n=12):
+    A = rng.standard_normal((m, n))
+    y = rng.random(m) < expit(A @ rng.standard_normal(n) / np.sqrt(n))
+    return Model(A, y.astype(float), np.full(n, 0.5))

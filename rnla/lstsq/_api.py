@@ -67,7 +67,8 @@ def lstsq_refine(
     x0 : array_like, shape (n,) or (n, k), optional
         First guess. It changes where the iteration starts, never what it converges to (for
         damping, too, which pulls towards zero and not towards `x0`). It costs one reading of A
-        and is taken where it is better than the solution of the sketched problem.
+        and is taken where it is better than the solution of the sketched problem. Refused by
+        "sketch_and_solve", which does not iterate.
     rcond : float, optional
         Singular values of the column-scaled matrix (for m < n of A itself) below `rcond` times
         the largest count as zero. Default: 30 times the machine epsilon of double precision.
@@ -81,7 +82,7 @@ def lstsq_refine(
         method object such as ``rnla.lstsq.SPIR()`` carries its own options.
     sketch : str or SketchingOperator, default "sparse_sign"
         For methods that sketch: "sparse_sign", "count_sketch", "srht", "gaussian", "rademacher"
-        or an operator of shape (d, m).
+        or an operator of shape (d, m). Refused by "gram" and "lapack", like `sketch_size`.
     sketch_size : int, optional
         Rows d of the sketch, n to m. Smaller is cheaper to factor and needs more iterations;
         below 2 n convergence may be slow. Default: by a cost model, 4 n to 12 n.
@@ -117,9 +118,10 @@ def lstsq_refine(
     ------
     ValueError
         If shapes do not fit, `A` or `b` holds NaN or infinity, or an option is out of range;
-        if ``method="gram"`` meets a matrix that is not well conditioned.
+        if ``method="gram"`` meets a matrix that is not well conditioned; if the method has no
+        use for an option: the message names one that has.
     TypeError
-        If an argument has the wrong type.
+        If an argument has the wrong type, or an operator lacks products with its adjoint.
 
     Warns
     -----

@@ -144,7 +144,9 @@ class Restore:
         columns = X0[:, None] if X0.ndim == 1 else X0
         if self.split:
             columns = np.hstack([columns.real, columns.imag])
-        return np.asarray(columns.astype(self.working_dtype) / self.unit)
+        # What overflows here is beyond any solution, and is dropped where the start is chosen.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.asarray(columns.astype(self.working_dtype) / self.unit)
 
     def solution(self, X: NDArray[Any]) -> NDArray[Any]:
         with np.errstate(over="ignore"):

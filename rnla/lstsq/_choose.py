@@ -19,6 +19,7 @@ from rnla.lstsq._methods import (
     Choice,
     Gram,
     Method,
+    SketchAndPrecondition,
     SketchAndSolve,
     SketchedMethod,
 )
@@ -98,9 +99,9 @@ def choose(
 ) -> Choice:
     """Do the work of `choose_method` on a wrapped matrix with `k` right-hand sides."""
     m, n = A.shape
-    stable = choose_stable(A, k, sketch, sketch_size)
     if m < n:
         return Choice(method=LAPACK(), reason="m < n: minimum-norm solution by an SVD")
+    stable = choose_stable(A, k, sketch, sketch_size)
     if A.is_dense and m * n < _SMALL:
         return Choice(method=LAPACK(), reason="small: Householder QR is as fast as any sketch")
     if (
@@ -232,7 +233,17 @@ def resolve(
             f"`preconditioner` is of no use to method={chosen.name!r}, which needs a factor of its "
             "own; use method='spir'"
         )
+    if problem.X0 is not None and _takes_no_start(chosen):
+        raise ValueError(
+            f"`x0` is of no use to method={chosen.name!r} with a start of its own; "
+            "use method='spir'"
+        )
     return chosen, stable
+
+
+def _takes_no_start(method: Method) -> bool:
+    cold = isinstance(method, SketchAndPrecondition) and method.start == "zero"
+    return cold or isinstance(method, SketchAndSolve)
 
 
 def _resolve(
@@ -263,6 +274,12 @@ def _resolve(
             return options, None
     direct: dict[str, Method] = {"gram": Gram(), "lapack": LAPACK()}
     if name in direct:
+        if sketch_size is not None or sketch != "sparse_sign":
+            unused = "sketch" if sketch_size is None else "sketch_size"
+            raise ValueError(
+                f"`{unused}` is of no use to method={name!r}, which does not sketch; "
+                "use method='spir'"
+            )
         return direct[name], None
     known = ", ".join(map(repr, ("auto", *NAMES)))
     raise ValueError(f"`method` must be one of {known} or a method object, got {method!r}")

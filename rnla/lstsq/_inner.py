@@ -162,6 +162,11 @@ def lsqr(
         # (A P)^H r is this multiple of the newest v.
         R = np.where(active, phi_bar * alpha * np.abs(cosine), 0.0) * V
         errors = certificate.estimate(R, r_norm, x_size, AIM * tolerance)
+        cold = np.isinf(errors)
+        if cold.any():
+            # From zero the size of x is known only now; the bound that needs no factor will do.
+            size = certificate.size(P.matmat(dY[:, cold]))
+            errors[cold] = np.linalg.norm(R[:, cold], axis=0) / (size * certificate.norm)
         yield errors
         done = (errors <= AIM * tolerance) | (np.linalg.norm(R, axis=0) <= drop * start)
         if first:

@@ -106,7 +106,7 @@ class FOSSILS(SketchedMethod):
     sketch : str or SketchingOperator
         As for `SPIR`.
     sketch_size : int or None
-        As for `SPIR`; None: 12 n.
+        As for `SPIR`; None: 12 (n + 8).
 
     Examples
     --------
@@ -127,7 +127,7 @@ class SIRR(SketchedMethod):
     sketch : str or SketchingOperator
         As for `SPIR`.
     sketch_size : int or None
-        As for `SPIR`; None: 12 n.
+        As for `SPIR`; None: 12 (n + 8).
     depth : int or None
         Depth of the recursion, 1 to 8; a level doubles the cost of a correction. None: grows with
         the rounds up to ``log2(log4(condition))``.
@@ -161,7 +161,8 @@ class IterativeSketching(SketchedMethod):
     sketch : str or SketchingOperator
         As for `SPIR`.
     sketch_size : int or None
-        As for `SPIR`; None: 12 n, for "plain" 30 n.
+        As for `SPIR`; None: 12 (n + 8), for "plain" 30 (n + 8). "plain" accepts 20 n or more, for
+        it diverges below about 12 n.
     variant : {"momentum", "damped", "plain"}
         "plain" adds the whole correction, "damped" the fraction that is best for the distortion
         of the sketch, "momentum" also a multiple of the last change.
@@ -185,6 +186,8 @@ class IterativeSketching(SketchedMethod):
 class SketchAndPrecondition(SketchedMethod):
     """LSQR on ``A R^-1``, once and without refinement; **not** backward stable.
 
+    For ill-conditioned A it is not forward stable, either.
+
     Parameters
     ----------
     sketch : str or SketchingOperator
@@ -192,7 +195,8 @@ class SketchAndPrecondition(SketchedMethod):
     sketch_size : int or None
         As for `SPIR`.
     start : {"sketch", "zero"}
-        Start from the solution of the sketched problem, or cold.
+        Start from the solution of the sketched problem, or cold, and then without `x0`. With a
+        `preconditioner` nothing is sketched, and the start is cold unless `x0` is given.
 
     Examples
     --------

@@ -36,13 +36,16 @@ from rnla.lstsq._problem import Problem, Solved
 from rnla.lstsq._recursive import sirr
 from rnla.lstsq._rounds import certified
 from rnla.lstsq._stationary import stationary
-from rnla.lstsq._surrogate import Surrogate, sketched
+from rnla.lstsq._surrogate import Surrogate, better_start, sketched
+from rnla.sketch import SketchingOperator
 
 # Backward error, in units of roundoff, above which "auto" does not trust its first choice.
 _MISSED = 25
 # Sketch rows per column that the parameters of these methods assume.
 _FACTOR = 12
 _PLAIN_FACTOR = 30
+# Below, the plain iteration contracts slowly, or not at all from about 12 n on.
+_PLAIN_LEAST = 20
 
 
 def solve(problem: Problem, method: Method, stable: Method | None, rng: RNGLike) -> Solved:
@@ -137,7 +140,7 @@ def _refined(
 def _spne(problem: Problem, method: SPNE, rng: RNGLike) -> Solved:
     """Make the sketch's factor exact by the Gram matrix of ``W = A P``, then refine."""
     A, B = problem.A, problem.B
-    surrogate = sketched(problem, method, rng)
+    surrogate = sketched(replace(problem, X0=None), method, rng)
     P, X = surrogate.P, surrogate.X
     if isinstance(P, TriangularPreconditioner):
         G, c = A.whitened(P.matmat(np.eye(A.shape[1], dtype=A.dtype)), B)
@@ -145,6 +148,7 @@ def _spne(problem: Problem, method: SPNE, rng: RNGLike) -> Solved:
         if exact is not None:
             X = P.matmat(np.linalg.solve(G, c))
             P = exact
+    X = better_start(problem, P, X)
     return _refined(problem, replace(surrogate, P=P, X=X), method, conjugate_gradients)
 
 
@@ -174,6 +178,8 @@ def _sirr(problem: Problem, method: SIRR, rng: RNGLike) -> Solved:
 
 def _iterative_sketching(problem: Problem, method: IterativeSketching, rng: RNGLike) -> Solved:
     plain = method.variant == "plain"
+    if plain:
+        _check_plain(problem, method)
     surrogate = sketched(problem, method, rng, _PLAIN_FACTOR if plain else _FACTOR)
     eta = surrogate.distortion
     damping, momentum = {
@@ -195,8 +201,28 @@ def _iterative_sketching(problem: Problem, method: IterativeSketching, rng: RNGL
     return Solved.with_preconditioner(problem.run(states), P, method.name)
 
 
+def _check_plain(problem: Problem, method: IterativeSketching) -> None:
+    """Refuse sketches with which the undamped iteration diverges now and then, or always."""
+    n = problem.A.shape[1]
+    advice = f"use method={method.name!r}, whose default is variant='momentum'"
+    if problem.P is not None:
+        raise ValueError(
+            "`preconditioner` is of no use to variant='plain', which needs a larger sketch than "
+            f"others; {advice}"
+        )
+    S = method.sketch
+    rows = S.shape[0] if isinstance(S, SketchingOperator) else method.sketch_size
+    if rows is None:
+        rows = problem.A.sketched_rows
+    if rows < _PLAIN_LEAST * n <= _PLAIN_LEAST * problem.A.shape[0]:
+        raise ValueError(
+            f"`sketch_size` must be at least {_PLAIN_LEAST} n = {_PLAIN_LEAST * n} for "
+            f"variant='plain', got {rows}; {advice}"
+        )
+
+
 def _sketch_and_solve(problem: Problem, method: SketchAndSolve, rng: RNGLike) -> Solved:
-    P = (surrogate := sketched(replace(problem, X0=None), method, rng)).P
+    P = (surrogate := sketched(problem, method, rng)).P
 
     def states() -> Iteration:
         certificate = KarlsonWalden(P)

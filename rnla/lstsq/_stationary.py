@@ -14,7 +14,7 @@ from rnla.lstsq._certificate import KarlsonWalden
 from rnla.lstsq._path_operators import PathCertificate, PathNormal, PathPreconditioner
 from rnla.lstsq._rounds import certified
 
-# Updates in a row that may fail to shrink by this factor against the smallest so far.
+# Updates in a row that may fail to shrink by this factor against the last that did.
 _SHRINK = 0.9
 _PATIENCE = 3
 
@@ -75,5 +75,6 @@ def stationary(
         stop = yield now.state(n_iter)
         # The update, unlike the backward error, falls in every step until rounding stops it.
         size = np.linalg.norm(dY, axis=0)
-        flat = 0 if (size < _SHRINK * smallest).any() else flat + 1
-        smallest = np.fmin(smallest, size)
+        shrunk = size < _SHRINK * smallest
+        flat = 0 if shrunk.any() else flat + 1
+        smallest = np.where(shrunk, size, smallest)

@@ -19,8 +19,12 @@ from rnla.sketch import SketchingOperator
 from rnla.sketch._families import SKETCHES
 
 _ZETA = 8
+# Spare columns where parameters rely on the distortion, which is less certain for few columns.
+_SPARE = 8
 # A factor from a sketch of d rows stretches squares by d / (d - n) on average.
 _PROBES, _LEAST_STRETCH, _MOST_STRETCH = 8, 0.25, 10.0
+# Length of a guess's image, in lengths of b, that is worth a look: 2, and what a sketch may err.
+_MOST_LENGTH = 10.0
 
 
 @dataclass(frozen=True)
@@ -67,8 +71,10 @@ def sketched(
     n = A.shape[1]
     if problem.P is not None:
         _check_belongs(problem.P, A)
-        X = np.zeros((n, B.shape[1]), A.dtype) if problem.X0 is None else problem.X0
-        return Surrogate(problem.P, problem.P.matmat(problem.P.coordinates(X)), 0.5)
+        X = np.zeros((n, B.shape[1]), A.dtype)
+        if problem.X0 is not None:
+            X = plausible_start(problem.X0, B, problem.P)
+        return Surrogate(problem.P, X, 0.5)
     S = sketching_operator(method, A, rng, factor)
     SA = A.sketch(S)
     if not np.isfinite(SA).all():
@@ -115,7 +121,7 @@ def sketching_operator(
     if method.sketch_size is not None:
         d = check_sketch_size(method.sketch_size, m, n)
     else:
-        d = default_sketch_size(m, n) if factor is None else min(m, factor * n)
+        d = default_sketch_size(m, n) if factor is None else min(m, factor * (n + _SPARE))
     dtype = np.float32 if A.stored_dtype.char in "fF" else np.float64
     options = {"zeta": min(_ZETA, d)} if method.sketch == "sparse_sign" else {}
     drawn: SketchingOperator = SKETCHES[method.sketch].draw(d, m, rng=rng, dtype=dtype, **options)
@@ -129,9 +135,21 @@ def better_start(problem: Problem, P: Preconditioner, X: NDArray[Any]) -> NDArra
     """
     if problem.X0 is None:
         return X
-    X0 = P.matmat(P.coordinates(problem.X0))
+    X0 = plausible_start(problem.X0, problem.B, P)
     k = X.shape[1]
     B = np.hstack([problem.B, problem.B])
     G, _ = problem.A.gradient(np.hstack([X, X0]), B)
     size = np.linalg.norm(P.rmatmat(G), axis=0)
     return np.where(size[k:] < size[:k], X0, X)
+
+
+def plausible_start(X0: NDArray[Any], B: NDArray[Any], P: Preconditioner) -> NDArray[Any]:
+    """Return the part of a guess that `P` can reach, and zero where zero is clearly better.
+
+    A guess with ``||A x|| > 2 ||b||`` has a larger residual than zero, and one that is larger still
+    would only leave the range of squares; the sketch tells the size of ``A x`` for nothing.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        Y = P.coordinates(X0)
+        near = np.linalg.norm(Y, axis=0) <= _MOST_LENGTH * np.linalg.norm(B, axis=0)
+    return np.asarray(P.matmat(np.where(near, Y, 0.0)))

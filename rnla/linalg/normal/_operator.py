@@ -36,8 +36,23 @@ class OperatorNormal(NormalOperator):
         return np.asarray(self.rooted(np.asarray(self.A.matmat(X)), 0))
 
     def _adjoint(self, Y: NDArray[Any]) -> NDArray[Any]:
-        G = np.asarray(self.A.rmatmat(self.rooted(Y.astype(self.dtype, copy=False), 0)))
+        Y = self.rooted(Y.astype(self.dtype, copy=False), 0)
+        try:
+            G = np.asarray(self.A.rmatmat(Y))
+        except (NotImplementedError, TypeError):
+            self._check_adjoint()
+            raise
         return G.astype(self.dtype, copy=False)
+
+    def _check_adjoint(self) -> None:
+        """Raise if A has no adjoint products, of which SciPy's own message says nothing."""
+        try:
+            self.A.rmatvec(np.zeros(self.shape[0], self.dtype))
+        except NotImplementedError:
+            raise TypeError(
+                "`A` must have products with its adjoint: give the LinearOperator an `rmatvec` or "
+                "`rmatmat`, or pass `A` as an array"
+            ) from None
 
     def _column_blocks(self) -> Any:
         n = self.shape[1]
@@ -59,7 +74,7 @@ class OperatorNormal(NormalOperator):
         for columns, where in self._column_blocks():
             self.n_matvec += columns.shape[1]
             with np.errstate(over="ignore", invalid="ignore"):
-                G[:, where] = self.A.rmatmat(self.rooted(columns, 0))
+                G[:, where] = self._adjoint(columns)
         return G, self.adjoint_product(B)
 
     def whitened(self, P: NDArray[Any], B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

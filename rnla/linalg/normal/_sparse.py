@@ -24,12 +24,16 @@ class SparseNormal(NormalOperator):
     """A sparse matrix, held in CSR form (other formats are converted once)."""
 
     def __init__(self, A: Any, weights: NDArray[np.float64] | None = None) -> None:
+        stored_dtype = inexact_dtype(A.dtype, "A")
+        if A.dtype.kind in "iu":
+            # Before repeated entries are added up, whose sum may leave a small integer type.
+            A = A.astype(stored_dtype)
         A = csr_array(A)
         if not A.has_canonical_format:
             A = A.copy()
             A.sum_duplicates()
-        super().__init__(A.shape, inexact_dtype(A.dtype, "A"), weights)
-        self.A = A.astype(self.stored_dtype, copy=False)
+        super().__init__(A.shape, stored_dtype, weights)
+        self.A = A.astype(stored_dtype, copy=False)
 
     def _sweep(
         self, X: NDArray[Any], B: NDArray[Any] | None
