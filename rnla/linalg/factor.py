@@ -79,6 +79,29 @@ def upper_factor(W: NDArray[Any]) -> NDArray[Any]:
     return factor  # type: ignore[no-any-return]
 
 
+def shifted_factor(R: NDArray[Any], shift: float) -> NDArray[Any]:
+    """Return T with ``T^H T = R^H R + shift^2 I``, by QR of ``[R; shift I]``.
+
+    Parameters
+    ----------
+    R : ndarray, shape (n, n)
+        Upper triangular.
+    shift : float
+        Not negative.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Upper triangular.
+    """
+    n = len(R)
+    W = np.zeros((2 * n, n), R.dtype, order="F")
+    W[:n] = R
+    # A shift that underflows would leave T singular.
+    W[np.arange(n, 2 * n), np.arange(n)] = max(shift, np.finfo(np.float64).tiny ** 0.5)
+    return np.triu(upper_factor(W)[:n])
+
+
 def _qr_block(d: int, n: int) -> int:
     """Return the block size that was fastest; the minimum is flat."""
     if d * n < _QR_SMALL:

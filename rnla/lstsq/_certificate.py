@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from rnla.linalg.factor import frobenius, upper_factor
+from rnla.linalg.factor import frobenius, shifted_factor
 from rnla.linalg.precondition import Preconditioner, small_product
 
 # Factors for neighbouring shifts are shared: four per octave overstate the error by at most 19 %.
@@ -98,7 +98,7 @@ class KarlsonWalden:
         """Return T with ``T^H T = R^H R + nu^2 I`` and the map from rho to ``T^-H D A^H r``."""
         step = int(np.floor(_PER_OCTAVE * np.log2(nu)))
         if step not in self._factors:
-            T = _shifted_factor(self.P.R, 2.0 ** (step / _PER_OCTAVE))
+            T = shifted_factor(self.P.R, 2.0 ** (step / _PER_OCTAVE))
             weight = solve_triangular(T, self.P.lift(), trans="C", check_finite=False)
             if len(self._factors) >= _KEPT:
                 self._factors.pop(next(iter(self._factors)))
@@ -138,22 +138,12 @@ def karlson_walden(
         factor = 1 / x_norm
     else:
         factor = theta / np.sqrt(1 + theta**2 * x_norm**2)
-    return factor * _inverse_root_norm(_shifted_factor(R, factor * r_norm), g)
+    return factor * _inverse_root_norm(shifted_factor(R, factor * r_norm), g)
 
 
 def _inverse_root_norm(T: NDArray[Any], g: NDArray[Any]) -> float:
     # Substitution: an explicit inverse would cancel where T is nearly singular.
     return float(np.linalg.norm(solve_triangular(T, g, trans="C", check_finite=False)))
-
-
-def _shifted_factor(R: NDArray[Any], shift: float) -> NDArray[Any]:
-    """Return T with ``T^H T = R^H R + shift^2 I``, by QR of ``[R; shift I]``."""
-    n = len(R)
-    W = np.zeros((2 * n, n), R.dtype, order="F")
-    W[:n] = R
-    # A shift that underflows would leave T singular.
-    W[np.arange(n, 2 * n), np.arange(n)] = max(shift, np.finfo(np.float64).tiny ** 0.5)
-    return np.triu(upper_factor(W)[:n])
 
 
 def exact_backward_error(

@@ -20,11 +20,11 @@ class DampedNormal(NormalOperator):
     ----------
     A : NormalOperator
         The matrix, (m, n).
-    damp : float
-        Not negative.
+    damp : float or ndarray, shape (n, 1)
+        Not negative; an array holds one for each column.
     """
 
-    def __init__(self, A: NormalOperator, damp: float) -> None:
+    def __init__(self, A: NormalOperator, damp: Any) -> None:
         m, n = A.shape
         self.inner = A
         self.damp = damp
