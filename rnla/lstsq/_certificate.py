@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,24 @@ _PER_OCTAVE = 4
 _KEPT = 4
 # Products below this may be zero by underflow alone.
 _LEAST = 1e-290
+
+
+class Certificate(Protocol):
+    """What the inner iterations ask of a certificate."""
+
+    norm: float
+
+    def size(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the column norms of `X` by which residuals are judged."""
+
+    def estimate(
+        self,
+        rho: NDArray[Any],
+        r_norm: NDArray[np.float64],
+        x_size: NDArray[np.float64],
+        enough: float,
+    ) -> NDArray[np.float64]:
+        """Return the error per column from the preconditioned gradient."""
 
 
 class KarlsonWalden:

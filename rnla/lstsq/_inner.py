@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
-from rnla.lstsq._certificate import KarlsonWalden
+from rnla.lstsq._certificate import Certificate, KarlsonWalden
 from rnla.lstsq._defaults import EPS
 from rnla.lstsq._rounds import AIM, Round
 
@@ -30,7 +30,7 @@ _DIVERGED = 1e4
 def conjugate_gradients(
     A: NormalOperator,
     P: Preconditioner,
-    certificate: KarlsonWalden,
+    certificate: Certificate,
     now: Round,
     B: NDArray[Any],
     columns: NDArray[np.intp],
@@ -177,7 +177,7 @@ def lsqr(
 
 
 def forward_level(
-    certificate: KarlsonWalden,
+    certificate: Certificate,
     P: Preconditioner,
     x_size: NDArray[np.float64],
     r_norm: NDArray[np.float64],

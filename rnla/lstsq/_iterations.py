@@ -69,9 +69,7 @@ def spir(
     def form(now: Round, dY: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
         return moved(now.X, P.matmat(dY), columns)
 
-    def advance(
-        now: Round, dY: NDArray[Any], columns: NDArray[np.intp], first: bool
-    ) -> Round:
+    def advance(now: Round, dY: NDArray[Any], columns: NDArray[np.intp], first: bool) -> Round:
         return certified(A, B, form(now, dY, columns), certificate, tolerance)
 
     def correct(

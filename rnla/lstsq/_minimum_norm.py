@@ -33,7 +33,7 @@ class MinimumNormCertificate:
 
     - ``||D r|| / ||x||`` for the residual ``r = b - A x``, or for its part in the range of A where
       rows depend on each other, makes x a solution;
-    - ``||x - A^H y|| / ||D^-1 y||`` puts x into the row space, orthogonal to all x could do without.
+    - ``||x - A^H y|| / ||D^-1 y||`` puts x into the row space, where the norm is smallest.
 
     To first order one change of that size does both [1]_.
 
@@ -83,7 +83,7 @@ class MinimumNormCertificate:
         x_size: NDArray[np.float64],
         enough: float,
     ) -> NDArray[np.float64]:
-        """Return the first part from ``rho = P^H r``, which conjugate gradients keeps up to date."""
+        """Return the first part from ``rho = P^H r``, which the iteration keeps up to date."""
         size = self.size(small_product(self._lift, rho))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(size == 0, 0.0, size / (x_size * self.norm))
@@ -228,7 +228,7 @@ def solve_minimum_norm(
     typical = float(np.median(P.scale))
     unit, scaled, Q = 1.0, tall, P
     if not 1 / _EXTREME < typical < _EXTREME:
-        unit = float(1 / column_scale(np.float64(typical)))
+        unit = float(1 / column_scale(np.asarray(typical)))
         scaled = problem.A.transposed(unit)
         Q = preconditioner_from_factor(P.R, P.scale[:, 0] / unit, problem.rcond)
     outcome = problem.run(MinimumNorm(scaled, problem.B, Q, problem.tolerance, unit).states())

@@ -82,7 +82,7 @@ class DampedNormal(NormalOperator):
 
     def _adjoint(self, Y: NDArray[Any]) -> NDArray[Any]:
         m = self.inner.shape[0]
-        return self.inner._adjoint(Y[:m]) + self.damp * Y[m:]
+        return np.asarray(self.inner._adjoint(Y[:m]) + self.damp * Y[m:])
 
     def sketch(self, S: SketchingOperator) -> NDArray[Any]:
         return np.vstack([self.inner.sketch(S), self._identity()])
@@ -110,4 +110,4 @@ class DampedNormal(NormalOperator):
         self.inner.check_finite()
 
     def _identity(self) -> NDArray[np.float64]:
-        return self.damp * np.eye(self.shape[1])
+        return np.asarray(self.damp * np.eye(self.shape[1]))
