@@ -21,7 +21,9 @@ from rnla.lstsq._rounds import Round, worst
 
 # Beyond these scales of A the multipliers, which are squares, could leave the range.
 _EXTREME = 1e60
+# A round gains at least this.
 _MOST_DROP = 0.1
+# Part of one roundoff that damping may leave in the residual.
 _SHARE = 0.25
 
 
@@ -144,7 +146,7 @@ class MinimumNorm:
         self.A, self.B, self.P = A, B.conj(), P
         self.tolerance, self.unit = tolerance, unit
         self.certificate = MinimumNormCertificate(P)
-        # The preconditioner of the round, damped or not.
+        # The round's, damped or not.
         self._Q = P
 
     def states(self) -> Iteration:
@@ -167,6 +169,7 @@ class MinimumNorm:
         self, now: DualRound, dW: NDArray[Any], columns: NDArray[np.intp], first: bool
     ) -> Iterator[NDArray[np.float64]]:
         A, norm = self.A, self.certificate.norm
+        self._Q = self.P
         # Rounding of A^H y lets no round gain more; the rest is left to the next.
         drop = EPS * self.P.condition
         if not first:
