@@ -29,13 +29,17 @@ class LstsqResult:
         Size of the smallest change of A that makes `x` an exact solution, as estimated by Karlson
         and Walden: for A with its columns scaled to equal norm, relative to the Frobenius norm of
         that matrix; the largest over right-hand sides. The estimate uses the sketch, so it is
-        good to a small factor, or is an upper bound where that is cheaper.
+        good to a small factor, or is an upper bound where that is cheaper. For m < n, where `x`
+        is to be the solution of minimum norm, it has two parts, and rows are scaled instead of
+        columns: ``||b - A x|| / ||x||`` (of the residual's part in the range of A where rows
+        depend on each other) and ``||x - A^H y|| / ||y||``, the distance of `x` from the row
+        space with the multipliers y that the solver found; their root of the sum of squares.
     residual_norm : float or ndarray, shape (k,)
         ``||b - A x||`` for each right-hand side.
     rank : int
-        Numerical rank of the column-scaled matrix.
+        Numerical rank of the column-scaled matrix; of the row-scaled one for m < n.
     condition : float
-        Estimated condition number of the column-scaled matrix.
+        Estimated condition number of that matrix.
     n_iter : int
         Corrections made after the first answer.
     n_matvec : int
@@ -46,8 +50,8 @@ class LstsqResult:
         Backward error after the first answer and after each step; inside a round of refinement
         it is estimated, at its end certified.
     preconditioner : LinearOperator or None
-        Map P that makes the columns of ``A @ P`` nearly orthonormal, for use in other solvers;
-        None where "lapack" solved a tiny problem or one with m < n.
+        Map P that makes the columns of ``A @ P``, for m < n of ``A^H @ P``, nearly orthonormal,
+        for use in other solvers; None where "lapack" solved a tiny problem.
     """
 
     x: NDArray[Any] = field(repr=False)

@@ -133,21 +133,30 @@ def _householder(W: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def shifted_factor(R: NDArray[Any], shift: float) -> NDArray[Any]:
-    """Return the upper triangular T with ``T^H T = R^H R + shift^2 I``, by QR of ``[R; shift I]``.
+    """Return T with ``T^H T = R^H R + shift^2 I``, by QR of ``[R; shift I]``.
 
-    Half the memory and a fifth of the flops of a QR that takes no notice of the triangles.
+    The triangles stay triangles: half the memory and a fifth of the flops of a plain QR.
+
+    Parameters
+    ----------
+    R : ndarray, shape (n, n)
+        Upper triangular.
+    shift : float
+        Not negative.
+
+    Returns
+    -------
+    ndarray, shape (n, n)
+        Upper triangular, F-ordered.
     """
     n = len(R)
     tpqrt: Any = get_lapack_funcs("tpqrt", (R,))
     below = np.zeros((n, n), R.dtype, order="F")
-    np.fill_diagonal(below, shift)
+    # A shift that underflows would leave T singular.
+    np.fill_diagonal(below, max(shift, np.finfo(np.float64).tiny ** 0.5))
+    block = min(_TRIANGLE_BLOCK, n)
     T, _, _, info = tpqrt(
-        n,
-        min(_TRIANGLE_BLOCK, n),
-        np.array(R, order="F"),
-        below,
-        overwrite_a=True,
-        overwrite_b=True,
+        n, block, np.array(R, order="F"), below, overwrite_a=True, overwrite_b=True
     )
     if info != 0:
         raise np.linalg.LinAlgError(f"tpqrt failed with info={info}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from abc import abstractmethod
 from typing import Any
@@ -13,7 +14,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from rnla._core.threads import even_parts, run_parts
 from rnla._kernels.sweep import multiply_rows, solve_lower, solve_upper
-from rnla.linalg.factor import frobenius, inverse_upper
+from rnla.linalg.factor import frobenius, inverse_upper, shifted_factor
 
 # Where waking the pool costs more than a product of this many entries.
 _INLINE_ENTRIES = 1 << 19
@@ -85,6 +86,10 @@ class Preconditioner(LinearOperator):
     def lift(self, Y: NDArray[Any]) -> NDArray[Any]:
         """Return ``D A^H r`` from ``Y = P^H A^H r``, up to what P cannot see."""
 
+    @abstractmethod
+    def damped(self, damp: float) -> Preconditioner:
+        """Return the preconditioner of ``[A; damp D^-1]``, of the same rank."""
+
 
 class TriangularPreconditioner(Preconditioner):
     """``P = D R^-1`` by substitution.
@@ -147,6 +152,9 @@ class TriangularPreconditioner(Preconditioner):
     def lift(self, Y: NDArray[Any]) -> NDArray[Any]:
         return small_product(self._lower, Y)
 
+    def damped(self, damp: float) -> Preconditioner:
+        return TriangularPreconditioner(shifted_factor(self.R, damp), self.scale[:, 0])
+
 
 class TruncatedPreconditioner(Preconditioner):
     """``P = D V diag(1 / sigma)`` from the leading singular triplets of R.
@@ -195,6 +203,11 @@ class TruncatedPreconditioner(Preconditioner):
 
     def lift(self, Y: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self.R.conj().T @ (self._U @ Y))
+
+    def damped(self, damp: float) -> Preconditioner:
+        P = copy.copy(self)
+        P._sigma = np.hypot(self._sigma, damp)
+        return P
 
 
 def _apply_vectors(apply: Any, x: NDArray[Any], n_in: int, n_out: int) -> NDArray[Any]:

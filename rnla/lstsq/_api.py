@@ -55,7 +55,8 @@ def lstsq_refine(
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
         In float32, float64, complex64 or complex128; integers count as float64. Any memory
         layout, read-only and memory-mapped arrays included. Sparse formats other than CSR are
-        converted once. Made for m much larger than n; every shape is accepted.
+        converted once. Made for m much larger than n, or n much larger than m; every shape is
+        accepted. For m < n the answer is the solution of minimum norm.
     b : array_like, shape (m,) or (m, k)
         Right-hand sides.
     damp : float, default 0
@@ -68,9 +69,9 @@ def lstsq_refine(
         First guess. It changes where the iteration starts, never what it converges to (for
         damping, too, which pulls towards zero and not towards `x0`). It costs one reading of A
         and is taken where it is better than the solution of the sketched problem. Refused by
-        "sketch_and_solve", which does not iterate.
+        "sketch_and_solve", which does not iterate; not used for m < n.
     rcond : float, optional
-        Singular values of the column-scaled matrix (for m < n of A itself) below `rcond` times
+        Singular values of the column-scaled matrix (for m < n, row-scaled) below `rcond` times
         the largest count as zero. Default: 30 times the machine epsilon of double precision.
         Larger values treat more matrices as rank deficient.
     method : str or a method object, default "auto"
@@ -85,7 +86,8 @@ def lstsq_refine(
         or an operator of shape (d, m). Refused by "gram" and "lapack", like `sketch_size`.
     sketch_size : int, optional
         Rows d of the sketch, n to m. Smaller is cheaper to factor and needs more iterations;
-        below 2 n convergence may be slow. Default: by a cost model, 4 n to 12 n.
+        below 2 n convergence may be slow. Default: by a cost model, 4 n to 12 n. For m < n the
+        sketch is of ``A^H``, and m and n change places.
     preconditioner : Preconditioner, optional
         From ``result.preconditioner`` of an earlier call with the same A or one close to it,
         weights and damping included: nothing is sketched. The certificate relies on its factor;
@@ -95,8 +97,7 @@ def lstsq_refine(
     rtol : float, optional
         Stop when the backward error, as `LstsqResult` defines it, is at most `rtol`. Default: twice
         the machine epsilon of double precision, whatever the input's precision. A rank-deficient
-        problem also counts as solved at `rcond`, one with m < n at `rcond` or ten epsilons,
-        whichever is larger.
+        problem also counts as solved at `rcond`, one with m < n at ten epsilons.
     maxiter : int, optional
         Corrections allowed, 0 or more. Default 400; 20 to 40 are usual.
     callback : callable, optional
@@ -144,6 +145,13 @@ def lstsq_refine(
     Columns are scaled to equal norm first, by powers of two and without copying A; rank is decided
     on the scaled matrix. When it is deficient, the solution is orthogonal to the null space; with
     columns of very different size that null space itself is only as certain as `rcond` makes it.
+
+    For m < n, "spir" sketches ``A^H`` and finds ``x = A^H y`` from
+    :math:`R^{-H} A A^H R^{-1} w = R^{-H} b`, :math:`y = R^{-1} w`, again in rounds with ``b - A x``
+    formed anew; from the second on the correction is damped, without which the residual would
+    stay above roundoff by the square of the condition number. Rows are scaled, which does not
+    change the solution. "lapack" does the same with the factor of ``A^H`` itself; the other
+    methods need m >= n, or `damp` above 0. Weights cost a copy of A.
 
     It gains nothing over LAPACK when m is not several times n or the matrix is small: "auto" then
     takes LAPACK.

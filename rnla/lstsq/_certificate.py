@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,24 @@ _KEPT = 4
 _KEPT_ENTRIES = 1 << 22
 # Products below this may be zero by underflow alone.
 _LEAST = 1e-290
+
+
+class Certificate(Protocol):
+    """What the inner iterations ask of a certificate."""
+
+    norm: float
+
+    def size(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the column norms of `X` by which residuals are judged."""
+
+    def estimate(
+        self,
+        rho: NDArray[Any],
+        r_norm: NDArray[np.float64],
+        x_size: NDArray[np.float64],
+        enough: float,
+    ) -> NDArray[np.float64]:
+        """Return the error per column from the preconditioned gradient."""
 
 
 class KarlsonWalden:
@@ -147,9 +165,7 @@ def karlson_walden(
 
 def _lower_root(R: NDArray[Any], shift: float) -> NDArray[Any]:
     """Return the C-ordered lower triangular ``T^H`` with ``T^H T = R^H R + shift^2 I``."""
-    # A shift that underflows would leave T singular.
-    T = shifted_factor(R, max(shift, np.finfo(np.float64).tiny ** 0.5))
-    return np.ascontiguousarray(T.conj().T)
+    return np.ascontiguousarray(shifted_factor(R, shift).conj().T)
 
 
 def _inverse_root_norm(L: NDArray[Any], g: NDArray[Any]) -> float:

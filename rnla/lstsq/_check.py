@@ -107,9 +107,11 @@ def _checked_preconditioner(P: Any, A: NormalOperator) -> Preconditioner | None:
             f"{type(P).__name__}; for another one M pass `aslinearoperator(A) @ M` as `A`, and "
             "multiply the solution by M"
         )
-    n = A.shape[1]
+    n = min(A.shape)
     if P.shape[0] != n:
-        raise ValueError(f"`preconditioner` must have {n} rows like `x`, got shape {P.shape}")
+        raise ValueError(
+            f"`preconditioner` must have {n} rows for `A` of shape {A.shape}, got shape {P.shape}"
+        )
     if P.dtype.kind == "c" and A.dtype.kind != "c":
         raise TypeError("`preconditioner` must be real for a real `A`")
     return P

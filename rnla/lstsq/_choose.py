@@ -99,9 +99,9 @@ def choose(
 ) -> Choice:
     """Do the work of `choose_method` on a wrapped matrix with `k` right-hand sides."""
     m, n = A.shape
-    if m < n:
-        return Choice(method=LAPACK(), reason="m < n: minimum-norm solution by an SVD")
     stable = choose_stable(A, k, sketch, sketch_size)
+    if m < n:
+        return stable
     if A.is_dense and m * n < _SMALL:
         return Choice(method=LAPACK(), reason="small: Householder QR is as fast as any sketch")
     if (
@@ -123,9 +123,11 @@ def choose(
 def choose_stable(
     A: NormalOperator, k: int, sketch: str | SketchingOperator, sketch_size: int | None
 ) -> Choice:
-    """Choose for a matrix with m >= n that has any condition number."""
+    """Choose for a matrix of any condition number."""
     m, n = A.shape
     spir = SPIR(sketch=sketch, sketch_size=sketch_size)
+    if m < n:
+        return _choose_wide(A, spir)
     if A.matrix_free:
         if m < 2 * n:
             return Choice(method=LAPACK(), reason="m < 2 n: too few rows for a sketch")
@@ -144,6 +146,22 @@ def choose_stable(
             reason="few columns or many right-hand sides: one more matrix product, no iteration",
         )
     return Choice(method=spir, reason="tall: a sketch and a few readings of A")
+
+
+def _choose_wide(A: NormalOperator, spir: SPIR) -> Choice:
+    m, n = A.shape
+    if A.matrix_free:
+        enough = n >= 2 * m
+    elif A.is_dense:
+        huge = n >= _TALL * m and 16 * m * n > DENSE_BYTES
+        enough = huge or n >= max(_SPIR_ROWS, _SPIR_ASPECT * m)
+    else:
+        enough = n >= _TALL * m
+    if enough:
+        return Choice(method=spir, reason="wide: minimum norm from a sketch of the adjoint")
+    return Choice(
+        method=LAPACK(), reason="m < n, but not by much: minimum norm by QR of the adjoint"
+    )
 
 
 def default_sketch_size(m: int, n: int) -> int:

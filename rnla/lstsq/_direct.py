@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
-from scipy.linalg import lstsq as scipy_lstsq
 
 from rnla._core.checks import check_finite_array
-from rnla._core.driver import Iteration, State
 from rnla.linalg.factor import column_scale, triangular_factor
-from rnla.linalg.normal import NormalOperator
+from rnla.linalg.normal import DenseNormal, NormalOperator
 from rnla.linalg.precondition import preconditioner_from_factor
 from rnla.lstsq._certificate import KarlsonWalden
 from rnla.lstsq._defaults import DENSE_BYTES, EPS
 from rnla.lstsq._iterations import spir
 from rnla.lstsq._methods import Gram
+from rnla.lstsq._minimum_norm import solve_minimum_norm
 from rnla.lstsq._problem import Problem, Solved
 from rnla.lstsq._stationary import stationary
 from rnla.lstsq._surrogate import better_start
@@ -62,34 +58,13 @@ def solve_lapack(problem: Problem) -> Solved:
         )
     dense = A.todense()
     check_finite_array(dense, "A")
-    if m < n:
-        return _minimum_norm(problem, dense)
     A.n_passes += 1
+    if m < n:
+        R, _, scale = triangular_factor(dense.T, np.empty((n, 0)))
+        P = preconditioner_from_factor(R, scale, problem.rcond)
+        return solve_minimum_norm(problem, DenseNormal(dense.T), P, "lapack")
     R, C, scale = triangular_factor(dense, B)
     P = preconditioner_from_factor(R, scale, problem.rcond)
     X = better_start(problem, P, P.surrogate_solution(C))
     states = spir(A, B, X, P, problem.tolerance)
     return Solved.with_preconditioner(problem.run(states), P, "lapack")
-
-
-def _minimum_norm(problem: Problem, dense: NDArray[Any]) -> Solved:
-    """Take LAPACK's SVD-based solution, certified by bounds that need no factor of A."""
-    A, B = problem.A, problem.B
-    # One power of two for all of A, so that no norm overflows or underflows.
-    unit = float(column_scale(np.abs(dense).max(initial=0.0)))
-    scaled = dense.astype(A.dtype) * unit
-    X, _, rank, sigma = scipy_lstsq(scaled, B, cond=problem.rcond, check_finite=False)
-    R = B - scaled @ X
-    G, r_norm = scaled.conj().T @ R, np.linalg.norm(R, axis=0)
-    A.n_passes += 1
-    x_norm, norm = np.linalg.norm(X, axis=0), float(np.linalg.norm(scaled))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bounds = np.fmin(np.linalg.norm(G, axis=0) / r_norm, r_norm / x_norm) / (norm or 1.0)
-    error = float(np.where(r_norm == 0, 0.0, bounds).max(initial=0.0))
-    solution = X * unit
-
-    def states() -> Iteration:
-        yield State(0, error, True, lambda: solution, r_norm)
-
-    condition = float(sigma[0] / sigma[-1]) if sigma[-1] > 0 else np.inf
-    return Solved(problem.run(states()), None, rank, condition, "lapack")

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
-from rnla.lstsq._certificate import KarlsonWalden
+from rnla.lstsq._certificate import Certificate, KarlsonWalden
 from rnla.lstsq._defaults import EPS
 from rnla.lstsq._rounds import AIM, Round
 
 # Gain after which a round ends in any case: its recursion has no correct digits beyond.
-_ROUND_DROP = 1e-8
+ROUND_DROP = 1e-8
 _ROUND_CAP = 100
 _STALL_WINDOW = 20
 _STALL_FACTOR = 0.999
@@ -30,13 +30,15 @@ _DIVERGED = 1e4
 def conjugate_gradients(
     A: NormalOperator,
     P: Preconditioner,
-    certificate: KarlsonWalden,
+    certificate: Certificate,
     now: Round,
     B: NDArray[Any],
     columns: NDArray[np.intp],
     dY: NDArray[Any],
     tolerance: float,
     first: bool,
+    *,
+    drop: float = ROUND_DROP,
 ) -> Iterator[NDArray[np.float64]]:
     """Advance `dY` in place, all columns in step; yield the estimated backward errors."""
     R = P.rmatmat(now.G[:, columns])
@@ -58,7 +60,7 @@ def conjugate_gradients(
         rho_new = np.einsum("ij,ij->j", R.conj(), R).real
         errors = certificate.estimate(R, r_norm, x_size, AIM * tolerance)
         yield errors
-        done = (errors <= AIM * tolerance) | (np.sqrt(rho_new) <= _ROUND_DROP * start)
+        done = (errors <= AIM * tolerance) | (np.sqrt(rho_new) <= drop * start)
         if first:
             done |= step * np.linalg.norm(Z, axis=0) <= forward
         active &= ~done & np.isfinite(rho_new)
@@ -103,7 +105,7 @@ def heavy_ball(
         errors = certificate.estimate(R, r_norm, x_size, AIM * tolerance)
         yield errors
         update = (1 - momentum) ** 2 * R + momentum * (dY - former)
-        active &= (errors > AIM * tolerance) & (size > _ROUND_DROP * start)
+        active &= (errors > AIM * tolerance) & (size > ROUND_DROP * start)
         active &= size < _DIVERGED * start
         former[...] = dY
         dY += np.where(active, update, 0)
@@ -124,7 +126,7 @@ def lsqr(
     tolerance: float,
     first: bool,
     *,
-    drop: float = _ROUND_DROP,
+    drop: float = ROUND_DROP,
 ) -> Iterator[NDArray[np.float64]]:
     """LSQR of Paige and Saunders (1982) on ``A P`` and the residual; two readings of A a step.
 
@@ -180,7 +182,7 @@ def lsqr(
 
 
 def forward_level(
-    certificate: KarlsonWalden,
+    certificate: Certificate,
     P: Preconditioner,
     x_size: NDArray[np.float64],
     r_norm: NDArray[np.float64],

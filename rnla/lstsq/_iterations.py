@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,9 @@ from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._certificate import KarlsonWalden
 from rnla.lstsq._inner import conjugate_gradients
-from rnla.lstsq._rounds import certified, worst
+from rnla.lstsq._rounds import Round, certified, worst
 
+RoundT = TypeVar("RoundT", bound=Round)
 Inner: TypeAlias = Callable[..., Iterator[NDArray[np.float64]]]
 FLAT_ROUNDS = 2
 
@@ -28,7 +30,7 @@ def spir(
     inner: Inner = conjugate_gradients,
     rounds: int | None = None,
 ) -> Iteration:
-    """Yield the states of sketched preconditioned iterative refinement [1]_.
+    """Return the states of sketched preconditioned iterative refinement [1]_.
 
     Each round forms the residual anew, ``r = b - A x``, and solves
     ``(P^H A^H A P) dy = P^H A^H r`` by conjugate gradients, one reading of A per step, then
@@ -52,10 +54,10 @@ def spir(
     rounds : int or None
         Rounds at the most; None: as many as gain. One alone is sketch-and-precondition.
 
-    Yields
-    ------
-    State
-        After the start, every step and every round.
+    Returns
+    -------
+    Iteration
+        States after the start, every step and every round.
 
     References
     ----------
@@ -63,21 +65,70 @@ def spir(
        just as accurate and stable as classical direct solvers", arXiv:2406.03468.
     """
     certificate = KarlsonWalden(P)
-    now = certified(A, B, X, certificate, tolerance)
+
+    def form(now: Round, dY: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
+        return moved(now.X, P.matmat(dY), columns)
+
+    def advance(now: Round, dY: NDArray[Any], columns: NDArray[np.intp], first: bool) -> Round:
+        return certified(A, B, form(now, dY, columns), certificate, tolerance)
+
+    def correct(
+        now: Round, dY: NDArray[Any], columns: NDArray[np.intp], first: bool
+    ) -> Iterator[NDArray[np.float64]]:
+        return inner(A, P, certificate, now, B, columns, dY, tolerance, first)
+
+    start = certified(A, B, X, certificate, tolerance)
+    return refinement(start, P.rank, correct, form, advance, tolerance, rounds)
+
+
+def refinement(
+    now: RoundT,
+    rank: int,
+    correct: Callable[
+        [RoundT, NDArray[Any], NDArray[np.intp], bool], Iterator[NDArray[np.float64]]
+    ],
+    form: Callable[[RoundT, NDArray[Any], NDArray[np.intp]], NDArray[Any]],
+    advance: Callable[[RoundT, NDArray[Any], NDArray[np.intp], bool], RoundT],
+    tolerance: float,
+    rounds: int | None = None,
+) -> Iteration:
+    """Yield the states of rounds of refinement, whatever they correct.
+
+    Parameters
+    ----------
+    now : Round
+        Start.
+    rank : int
+        Coordinates of a correction.
+    correct : callable
+        ``correct(now, dY, columns, first)`` improves `dY` (rank, columns) in place and yields the
+        estimated errors.
+    form : callable
+        ``form(now, dY, columns)``, the iterate with a correction added.
+    advance : callable
+        ``advance(now, dY, columns, first)``, the next round, certified.
+    tolerance : float
+        Error that is wanted.
+    rounds : int or None
+        Rounds at the most; None: as many as gain.
+
+    Yields
+    ------
+    State
+        After the start, every step and every round.
+    """
     n_iter, n_rounds, flat = 0, 0, 0
     first = rounds != 1
     stop = yield now.state(n_iter)
-    while not stop and P.rank > 0:
+    while not stop and rank > 0:
         columns = np.flatnonzero(~(now.errors <= tolerance))
-        dY = np.zeros((P.rank, len(columns)), A.dtype)
-        for errors in inner(A, P, certificate, now, B, columns, dY, tolerance, first):
+        dY = np.zeros((rank, len(columns)), now.X.dtype)
+        for errors in correct(now, dY, columns, first):
             n_iter += 1
-            former = _former(now.X, P, dY.copy(), columns)
-            stop = yield State(n_iter, worst(errors), False, former)
+            stop = yield State(n_iter, worst(errors), False, partial(form, now, dY.copy(), columns))
             if stop:
                 break
-        X = _former(now.X, P, dY, columns)()
-        before, now = now, certified(A, B, X, certificate, tolerance)
+        before, now = now, advance(now, dY, columns, first)
         stop = (yield now.state(n_iter)) or stop
         # The start may have a small backward error only because its x is far too large, so the
         # first round is not judged by it.
@@ -88,10 +139,8 @@ def spir(
         first = False
 
 
-def _former(X: NDArray[Any], P: Preconditioner, dY: NDArray[Any], columns: NDArray[np.intp]) -> Any:
-    def form() -> NDArray[Any]:
-        moved = X.copy()
-        moved[:, columns] += P.matmat(dY)
-        return moved
-
-    return form
+def moved(X: NDArray[Any], step: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
+    """Return `X` with `step` added to its `columns`."""
+    X = X.copy()
+    X[:, columns] += step
+    return X

@@ -262,7 +262,7 @@ class Gram:
 
 @dataclass(frozen=True, kw_only=True)
 class LAPACK:
-    """Householder QR by LAPACK (an SVD when rank deficient or m < n), certified like the others.
+    """Householder QR by LAPACK (an SVD when rank deficient), certified like the others.
 
     Examples
     --------

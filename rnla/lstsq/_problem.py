@@ -13,7 +13,7 @@ from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._defaults import EPS
 
-# The bounds of the minimum-norm branch overstate the backward error.
+# With m < n every residual is a sum of n terms, whose rounding the certificate sees.
 _WIDE_TOLERANCE = 10 * EPS
 
 
@@ -62,23 +62,24 @@ class Solved:
     """The driver's outcome and what was learned about A on the way."""
 
     outcome: Outcome
-    preconditioner: Preconditioner | None
+    preconditioner: Preconditioner
     rank: int
     condition: float
     method: str
+    wide: bool = False
 
     @classmethod
-    def with_preconditioner(cls, outcome: Outcome, P: Preconditioner, method: str) -> Solved:
-        """Take rank and condition from the preconditioner."""
-        return cls(outcome, P, P.rank, P.condition, method)
+    def with_preconditioner(
+        cls, outcome: Outcome, P: Preconditioner, method: str, *, wide: bool = False
+    ) -> Solved:
+        """Take rank and condition from the preconditioner; `wide` says that m < n."""
+        return cls(outcome, P, P.rank, P.condition, method, wide)
 
     def judged(self, rcond: float) -> Solved:
         """Count an error below the cut-off as converged where directions were dropped."""
         P, outcome = self.preconditioner, self.outcome
-        if P is None:
-            reached = outcome.state.error <= max(_WIDE_TOLERANCE, rcond)
-        else:
-            reached = P.rank < P.shape[0] and outcome.state.error <= rcond
+        error = outcome.state.error
+        reached = error <= rcond if P.rank < P.shape[0] else self.wide and error <= _WIDE_TOLERANCE
         if outcome.status is not Status.STAGNATED or not reached:
             return self
         return replace(self, outcome=replace(outcome, status=Status.CONVERGED))

@@ -32,6 +32,7 @@ from rnla.lstsq._methods import (
     SketchAndSolve,
     SketchedMethod,
 )
+from rnla.lstsq._minimum_norm import solve_minimum_norm
 from rnla.lstsq._problem import Problem, Solved
 from rnla.lstsq._recursive import sirr
 from rnla.lstsq._rounds import certified
@@ -74,7 +75,7 @@ def solve(problem: Problem, method: Method, stable: Method | None, rng: RNGLike)
         if solved is not None:
             return solved
         if stable is None:
-            better = "spir" if problem.A.shape[0] >= problem.A.shape[1] else "lapack"
+            better = "spir"
             raise ValueError(
                 f"method='gram' needs a condition number below {method.condition_limit:.0e} after "
                 "column scaling, full rank and entries that can be squared, which `A` does not "
@@ -97,7 +98,9 @@ def solve(problem: Problem, method: Method, stable: Method | None, rng: RNGLike)
 def _solve_sketched(problem: Problem, method: SketchedMethod, rng: RNGLike) -> Solved:
     m, n = problem.A.shape
     named = isinstance(method.sketch, str) and method.sketch_size is None
-    if named and problem.P is None and n <= m <= default_sketch_size(m, n):
+    long, short = max(m, n), min(m, n)
+    fits = m >= n or isinstance(method, SPIR)
+    if named and problem.P is None and fits and long <= default_sketch_size(long, short):
         # A sketch as tall as A would only lose: A is its own best sketch.
         return solve_lapack(problem)
     return _SOLVERS[type(method)](problem, method, rng)
@@ -105,6 +108,16 @@ def _solve_sketched(problem: Problem, method: SketchedMethod, rng: RNGLike) -> S
 
 def _spir(problem: Problem, method: SPIR, rng: RNGLike) -> Solved:
     """Sketch, factor, start from sketch-and-solve, refine."""
+    m, n = problem.A.shape
+    if m < n:
+        # The sketch is of the adjoint, and its factor does not depend on right-hand sides.
+        if method.inner != "cg":
+            raise ValueError(
+                f"SPIR(inner={method.inner!r}) needs m >= n, got shape {(m, n)}; use inner='cg'"
+            )
+        tall = problem.A.transposed()
+        turned = replace(problem, A=tall, B=np.zeros((n, 0), tall.dtype), X0=None)
+        return solve_minimum_norm(problem, tall, sketched(turned, method, rng).P, method.name)
     surrogate = sketched(problem, method, rng)
     inner = {"cg": conjugate_gradients, "lsqr": lsqr}[method.inner]
     return _refined(problem, surrogate, method, inner)

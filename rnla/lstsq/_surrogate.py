@@ -116,7 +116,8 @@ def sketching_operator(
         return S
     if A.shape[0] < n:
         raise ValueError(
-            f"method={method.name!r} needs m >= n, got shape {A.shape}; use method='lapack'"
+            f"method={method.name!r} needs m >= n, got shape {A.shape}; use method='spir' "
+            "or 'lapack'"
         )
     if method.sketch_size is not None:
         d = check_sketch_size(method.sketch_size, m, n)

@@ -109,3 +109,58 @@ CERTIFICATES = [
     certificate_without_matrix,
     certificate_without_projector,
 ]
+
+
+def _row_factor(A, rng, factor=5):
+    """Return the triangular factor of a sketch of the tall ``A^H``."""
+    m, n = A.shape
+    S = SparseSign.draw(factor * m, n, rng=rng)
+    return qr(S @ A.conj().T, mode="economic")[1]
+
+
+def _multipliers(A, r, R):
+    """Solve ``A A^H y = r`` by many steps of CG with the factor R on both sides."""
+
+    def apply(w):
+        return solve_triangular(R, A @ (A.conj().T @ solve_triangular(R, w)), trans="C")
+
+    rhs = solve_triangular(R, r, trans="C")
+    w, residual = np.zeros_like(rhs), rhs
+    z, rho = residual, np.vdot(residual, residual).real
+    for _ in range(60):
+        H = apply(z)
+        step = rho / (np.vdot(z, H).real or 1.0)
+        w, residual = w + step * z, residual - step * H
+        rho, before = np.vdot(residual, residual).real, rho
+        z = residual + rho / (before or 1.0) * z
+    return solve_triangular(R, w)
+
+
+def minimum_norm_without_refinement(A, b, rng):
+    """Solve once: the residual is as large as eps times the condition number."""
+    return A.conj().T @ _multipliers(A, b, _row_factor(A, rng))
+
+
+def minimum_norm_without_damping(A, b, rng):
+    """Refine, but with undamped corrections: the noise of the residual is rounded again."""
+    R = _row_factor(A, rng)
+    x = np.zeros(A.shape[1], A.dtype)
+    for _ in range(5):
+        x = x + A.conj().T @ _multipliers(A, b - A @ x, R)
+    return x
+
+
+def minimum_norm_off_the_row_space(A, b, rng):
+    """Take LAPACK's solution and add a millionth of it in the null space."""
+    x = np.linalg.lstsq(A, b)[0]
+    e = np.random.default_rng(rng).standard_normal(len(x))
+    Q = np.linalg.qr(A.conj().T)[0]
+    e = e - Q @ (Q.conj().T @ e)
+    return x + 1e-6 * np.linalg.norm(x) / np.linalg.norm(e) * e
+
+
+MINIMUM_NORM = [
+    minimum_norm_without_refinement,
+    minimum_norm_without_damping,
+    minimum_norm_off_the_row_space,
+]

@@ -140,8 +140,6 @@ def test_zero_right_hand_side(k, method, form, rng):
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("shape", [(300, 6), (6, 6), (4, 9), (1, 1)])
 def test_zero_matrix(shape, method, form, rng):
-    if method == "spir" and shape[0] < shape[1]:
-        pytest.skip("spir is for m >= n")
     b = rng.standard_normal(shape[0])
     result = lstsq_refine(form(np.zeros(shape)), b, method=method, rng=0)
     np.testing.assert_array_equal(result.x, np.zeros(shape[1]))
@@ -150,7 +148,8 @@ def test_zero_matrix(shape, method, form, rng):
     assert result.backward_error == 0
     assert result.residual_norm == pytest.approx(np.linalg.norm(b))
     if result.preconditioner is not None:
-        assert result.preconditioner.shape == (shape[1], 0)
+        # For m < n it belongs to A^H.
+        assert result.preconditioner.shape == (min(shape), 0)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -182,14 +181,12 @@ def test_wide_matrices_have_minimum_norm(k, dtype, method, form, rng):
     result = lstsq_refine(form(A), b, method=method)
     expected = np.linalg.lstsq(A, b)[0]
     assert result.x.dtype == dtype
-    assert result.method == "lapack"
     assert result.rank == 9
     assert result.success
     np.testing.assert_allclose(result.x, expected, atol=50 * np.finfo(dtype).eps)
-    assert len(result.history) == 1
 
 
-@pytest.mark.parametrize("method", ["auto", "lapack"])
+@pytest.mark.parametrize("method", METHODS)
 def test_wide_and_deficient(method, rng):
     A = rng.standard_normal((9, 4)) @ rng.standard_normal((4, 30))
     consistent, b = A @ rng.standard_normal(30), rng.standard_normal(9)
@@ -202,8 +199,8 @@ def test_wide_and_deficient(method, rng):
 
 def test_wide_matrices_are_refused_by_tall_methods():
     A = np.ones((3, 5))
-    with pytest.raises(ValueError, match=r"method='spir' needs m >= n.*lapack"):
-        lstsq_refine(A, np.ones(3), method="spir")
+    with pytest.raises(ValueError, match=r"method='sirr' needs m >= n.*'spir'"):
+        lstsq_refine(A, np.ones(3), method="sirr")
     with pytest.raises(ValueError, match=r"method='gram'.*use method='(lapack|spir)'"):
         lstsq_refine(A, np.ones(3), method="gram")
 

@@ -211,9 +211,9 @@ class TestInputs:
         A[:, 3] = 1.0
         assert not lstsq_refine(A, np.zeros(400), method=method, rng=0).x.any()
 
-    @pytest.mark.parametrize("method", METHODS)
+    @pytest.mark.parametrize("method", [method for method in METHODS if method != "spir"])
     def test_wide_problems_are_refused_with_the_method_to_use(self, method, rng):
-        with pytest.raises(ValueError, match=f"method='{method}' needs m >= n.*method='lapack'"):
+        with pytest.raises(ValueError, match=f"method='{method}' needs m >= n.*method='spir'"):
             lstsq_refine(rng.standard_normal((10, 30)), np.ones(10), method=method)
 
     @pytest.mark.parametrize("method", METHODS)

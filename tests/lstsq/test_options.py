@@ -298,15 +298,22 @@ class TestChoice:
 
     def test_operators_and_sparse_matrices(self, rng):
         A = scipy.sparse.random_array((5000, 50), density=0.01, rng=rng, format="csr")
-        assert choose_method(A).method == SPIR()
+        assert choose_method(A).method == Gram()
+        assert choose_method(A).reason.startswith("sparse: to try the Gram matrix")
         assert choose_method(aslinearoperator(A)).method == SPIR()
         assert choose_method(A[:60]).method == LAPACK()
         assert choose_method(aslinearoperator(A[:60])).method == LAPACK()
 
     def test_wide_operators_and_sparse_matrices(self, rng):
         A = scipy.sparse.random_array((30, 500), density=0.1, rng=rng, format="csr")
-        for form in (A, aslinearoperator(A), A.toarray()):
-            assert choose_method(form).method == LAPACK()
+        for form in (A, aslinearoperator(A)):
+            assert choose_method(form).method == SPIR()
+        assert choose_method(A.toarray()).method == LAPACK()
+        assert choose_method(A[:, :100]).method == LAPACK()
+        assert choose_method(aslinearoperator(A[:, :50])).method == LAPACK()
+        long = np.broadcast_to(1.0, (20, 40_000))
+        assert choose_method(long).method == SPIR()
+        assert "adjoint" in choose_method(long).reason
 
     def test_bad_arguments(self):
         with pytest.raises(ValueError, match="`A`"):

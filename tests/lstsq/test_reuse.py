@@ -119,7 +119,9 @@ def test_preconditioner_in_scipys_solvers(problem):
         np.testing.assert_allclose(result.preconditioner @ y, result.x, atol=1e-9)
     y, info = cg(AP.H @ AP, AP.H @ b, rtol=1e-13)
     assert info == 0
-    np.testing.assert_allclose(result.preconditioner @ y, result.x, atol=1e-9)
+    # Rounding of A^H b is magnified by the condition number, 1e4, in P^H and again in P.
+    allowed = EPS * 1e4**2 * np.linalg.norm(b)
+    np.testing.assert_allclose(result.preconditioner @ y, result.x, rtol=0, atol=allowed)
 
 
 @pytest.mark.parametrize("method", ["spne", "gram", "lapack", "sketch_and_solve"])

@@ -116,6 +116,10 @@ class NormalOperator(ABC):
         """Return about `count` evenly spaced rows, where rows are at hand."""
         raise TypeError(f"{type(self).__name__} has no rows at hand")
 
+    def transposed(self, unit: float = 1.0) -> NormalOperator:
+        """Return ``unit A^T``, which counts its own products; no copy of a plain dense A."""
+        raise TypeError(f"{type(self).__name__} always has more rows than columns")
+
     def sketch_rhs(self, S: SketchingOperator, B: NDArray[Any]) -> NDArray[Any]:
         """Return the right-hand sides that belong to `sketch`, (d, k)."""
         return S.multiply(B, "b")

@@ -20,11 +20,11 @@ class DampedNormal(NormalOperator):
     ----------
     A : NormalOperator
         The matrix, (m, n).
-    damp : float
-        Not negative.
+    damp : float or ndarray, shape (n, 1)
+        Not negative; an array holds one for each column.
     """
 
-    def __init__(self, A: NormalOperator, damp: float) -> None:
+    def __init__(self, A: NormalOperator, damp: Any) -> None:
         m, n = A.shape
         self.inner = A
         self.damp = damp
@@ -89,7 +89,7 @@ class DampedNormal(NormalOperator):
 
     def _adjoint(self, Y: NDArray[Any]) -> NDArray[Any]:
         m = self.inner.shape[0]
-        return self.inner._adjoint(Y[:m]) + self.damp * Y[m:]
+        return np.asarray(self.inner._adjoint(Y[:m]) + self.damp * Y[m:])
 
     def sketch(self, S: SketchingOperator) -> NDArray[Any]:
         return np.vstack([self.inner.sketch(S), self._identity()])
@@ -117,4 +117,4 @@ class DampedNormal(NormalOperator):
         self.inner.check_finite()
 
     def _identity(self) -> NDArray[np.float64]:
-        return self.damp * np.eye(self.shape[1])
+        return np.asarray(self.damp * np.eye(self.shape[1]))

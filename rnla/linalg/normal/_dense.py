@@ -16,6 +16,7 @@ from rnla.sketch import SketchingOperator
 _BLOCK_ENTRIES = 1 << 20
 _FORTRAN_SCRATCH = 256
 _WIDE_GRAM = 600
+_SUM_ROWS = 512
 _GRAM_PARTS = 16
 _GRAM_ENTRIES = 1 << 17
 # A block of A, its product and its right-hand sides stay in the second-level cache together.
@@ -133,10 +134,17 @@ class DenseNormal(NormalOperator):
         return Y
 
     def _adjoint(self, Y: NDArray[Any]) -> NDArray[Any]:
-        G = np.zeros((self.shape[1], Y.shape[1]), self.dtype)
-        for block, rows in self._blocks():
-            G += (Y[rows].conj().T @ block).conj().T
-        return G
+        # Short sums, added pairwise, keep a sum over very many rows exact to a few roundings.
+        m, n = self.shape
+        parts = even_parts(m, -(-m // max(_SUM_ROWS, n)))
+        G = np.empty((n, Y.shape[1], len(parts)), self.dtype)
+
+        def task(part: int, start: int, stop: int) -> None:
+            G[:, :, part] = (Y[start:stop].conj().T @ self._rows(start, stop)).conj().T
+
+        with single_threaded_blas():
+            run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
+        return np.asarray(G.sum(axis=2))
 
     def _blocks(self) -> Any:
         m, n = self.shape
@@ -212,6 +220,10 @@ class DenseNormal(NormalOperator):
             run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
         with np.errstate(over="ignore", invalid="ignore"):
             return G.sum(axis=0), C.sum(axis=0)
+
+    def transposed(self, unit: float = 1.0) -> NormalOperator:
+        A = self.todense()
+        return DenseNormal((A if unit == 1 else A.astype(self.dtype) * unit).T)
 
     def todense(self) -> NDArray[Any]:
         return np.asarray(self.rooted(self.A, 0))

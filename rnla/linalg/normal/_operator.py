@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse import diags_array
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from rnla._core.checks import check_finite_array, inexact_dtype
 from rnla.linalg.normal._base import NormalOperator
@@ -84,6 +85,12 @@ class OperatorNormal(NormalOperator):
             block = P[:, start : start + _PROBE_COLUMNS]
             G[:, start : start + block.shape[1]] = P.conj().T @ self.normal(block)
         return G, P.conj().T @ self.adjoint_product(B)
+
+    def transposed(self, unit: float = 1.0) -> NormalOperator:
+        A = self.A
+        if len(self.root):
+            A = aslinearoperator(diags_array(self.root)) @ A
+        return OperatorNormal((A if unit == 1 else unit * A).T)
 
     def todense(self) -> NDArray[Any]:
         dense = np.empty(self.shape, self.dtype)

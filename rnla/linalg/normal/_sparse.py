@@ -117,6 +117,10 @@ class SparseNormal(NormalOperator):
             C += W.conj().T @ B[start : start + step]
         return G, C
 
+    def transposed(self, unit: float = 1.0) -> NormalOperator:
+        A = self.rooted(self.A, 0)
+        return SparseNormal((A if unit == 1 else A.astype(self.dtype) * unit).T)
+
     def todense(self) -> NDArray[Any]:
         return np.asarray(self.rooted(self.A, 0).toarray())
 

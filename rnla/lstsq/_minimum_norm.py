@@ -1,0 +1,240 @@
+"""More columns than rows: the solution of minimum norm, from a factor of the tall ``A^H``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.driver import Iteration, State
+from rnla.linalg.factor import column_scale, frobenius
+from rnla.linalg.normal import DampedNormal, NormalOperator
+from rnla.linalg.precondition import Preconditioner, preconditioner_from_factor
+from rnla.lstsq._defaults import EPS
+from rnla.lstsq._inner import ROUND_DROP, conjugate_gradients
+from rnla.lstsq._iterations import moved, refinement
+from rnla.lstsq._problem import Problem, Solved
+from rnla.lstsq._rounds import Round, worst
+
+# Beyond these scales of A the multipliers, which are squares, could leave the range.
+_EXTREME = 1e60
+# A round gains at least this.
+_MOST_DROP = 0.1
+# Part of one roundoff that damping may leave in the residual.
+_SHARE = 0.25
+
+
+class MinimumNormCertificate:
+    """Backward error of a solution x of minimum norm with its multipliers y.
+
+    For the row-scaled matrix ``D A``, relative to its Frobenius norm, the root of the sum of
+    squares of two changes of A:
+
+    - ``||D r|| / ||x||`` for the residual ``r = b - A x``, or for its part in the range of A where
+      rows depend on each other, makes x a solution;
+    - ``||x - A^H y|| / ||D^-1 y||`` puts x into the row space, where the norm is smallest.
+
+    To first order one change of that size does both [1]_.
+
+    Parameters
+    ----------
+    preconditioner : Preconditioner
+        Of ``A^H``; holds its triangular factor and D.
+
+    References
+    ----------
+    .. [1] A. Kielbasinski, H. Schwetlick, "Numerische lineare Algebra", VEB, Berlin 1988; as Lemma
+       21.2 in N. J. Higham, "Accuracy and stability of numerical algorithms", SIAM 2002.
+    """
+
+    def __init__(self, preconditioner: Preconditioner) -> None:
+        self.P = preconditioner
+        self.norm = frobenius(preconditioner.R)
+
+    def size(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """Return the column norms of `X`."""
+        return np.asarray(np.linalg.norm(X, axis=0))
+
+    def certify(
+        self, residual: NDArray[Any], X: NDArray[Any], Y: NDArray[Any], distance: NDArray[Any]
+    ) -> NDArray[np.float64]:
+        """Return the two parts of the error per column; `distance` is ``x - A^H y``."""
+        P = self.P
+        part = scaled = P.scale * residual
+        if P.rank < P.shape[0]:
+            part = P.lift(P.rmatmat(residual))
+        sizes = self.size(part), self.size(distance)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            first = sizes[0] / self.size(X)
+            if P.rank < P.shape[0]:
+                # A change of rank one makes the residual orthogonal to the range.
+                slope = self.size(P.coordinates(part / P.scale))
+                first = np.fmin(first, slope * self.size(scaled) / self.size(residual) ** 2)
+            second = sizes[1] / self.size(Y / P.scale)
+        parts = np.where(np.equal(sizes, 0), 0.0, (first, second))
+        return np.asarray(parts / (self.norm or 1.0))
+
+    def estimate(
+        self,
+        rho: NDArray[Any],
+        r_norm: NDArray[np.float64],
+        x_size: NDArray[np.float64],
+        enough: float,
+    ) -> NDArray[np.float64]:
+        """Return the first part from ``rho = P^H r``, which the iteration keeps up to date."""
+        size = self.size(self.P.lift(rho))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(size == 0, 0.0, size / (x_size * self.norm))
+
+
+@dataclass
+class DualRound(Round):
+    """A round whose `G` is the residual ``b - A x``, with the multipliers y of ``x = A^H y``.
+
+    Attributes
+    ----------
+    Y : ndarray, shape (m, k)
+        The multipliers.
+    parts : ndarray, shape (2, k)
+        The parts of the error: of the residual and of the distance from the row space.
+    unit : float
+        What brings the conjugate of `X` back to the caller's scale.
+    """
+
+    Y: NDArray[Any]
+    parts: NDArray[np.float64]
+    unit: float
+
+    def state(self, n_iter: int) -> State:
+        """Return it as the driver's certified state, in the caller's coordinates."""
+        return replace(super().state(n_iter), form=lambda: self.unit * self.X.conj())
+
+
+class MinimumNorm:
+    r"""Refinement of ``x = A^H y``, with a sketch's factor of ``A^H`` as preconditioner P.
+
+    Each round forms ``r = b - A x`` anew and solves ``(P^H A A^H P) dw = P^H r`` by conjugate
+    gradients; then ``x <- x + A^H P dw``. Rounding of that product leaves a residual as large as
+    eps times the condition number, which a second round brings to its square and no further: the
+    noise of r, magnified by small singular values, is rounded again. So from the second round on
+    the correction is damped, ``(D A A^H D + mu^2 I) D^-1 dy = D r``, with
+    ``mu = eps ||D A|| / error``: what lies below mu is in r only by less than roundoff, and the
+    error is squared in every round for any condition number.
+
+    Parameters
+    ----------
+    A : NormalOperator
+        The transposed matrix, (n, m). The problem is conjugated, so its adjoint takes the place
+        of the caller's matrix.
+    B : ndarray, shape (m, k)
+        Right-hand sides.
+    P : Preconditioner
+        Of `A`, shape (m, rank).
+    tolerance : float
+        Error that is wanted.
+    unit : float
+        What `A` was multiplied by.
+    """
+
+    def __init__(
+        self, A: NormalOperator, B: NDArray[Any], P: Preconditioner, tolerance: float, unit: float
+    ) -> None:
+        self.A, self.B, self.P = A, B.conj(), P
+        self.tolerance, self.unit = tolerance, unit
+        self.certificate = MinimumNormCertificate(P)
+        # The round's, damped or not.
+        self._Q = P
+
+    def states(self) -> Iteration:
+        """Return the iteration for the driver; it starts from ``y = P P^H b``."""
+        start = self._product(self.P.matmat(self.P.rmatmat(self.B)))
+        rank = self.P.rank
+        return refinement(start, rank, self._correct, self._form, self._advance, self.tolerance)
+
+    def _product(self, Y: NDArray[Any]) -> DualRound:
+        X = self.A.product(Y)
+        return self._certified(X, Y, np.zeros_like(X))
+
+    def _certified(self, X: NDArray[Any], Y: NDArray[Any], distance: NDArray[Any]) -> DualRound:
+        R = self.B - self.A.adjoint_product(X)
+        parts = self.certificate.certify(R, X, Y, distance)
+        r_norm = np.linalg.norm(R, axis=0)
+        return DualRound(X, R, r_norm, np.hypot(*parts), Y, parts, self.unit)
+
+    def _correct(
+        self, now: DualRound, dW: NDArray[Any], columns: NDArray[np.intp], first: bool
+    ) -> Iterator[NDArray[np.float64]]:
+        A, norm = self.A, self.certificate.norm
+        self._Q = self.P
+        # Rounding of A^H y lets no round gain more; the rest is left to the next.
+        drop = EPS * self.P.condition
+        if not first:
+            drop = worst(now.parts[0, columns])
+            damp = _SHARE * EPS * norm / drop if drop > 0 else 0.0
+            if damp * self.P.condition > norm:
+                A, self._Q = DampedNormal(A, damp / self.P.scale), self.P.damped(damp)
+        return conjugate_gradients(
+            A,
+            self._Q,
+            self.certificate,
+            now,
+            self.B,
+            columns,
+            dW,
+            self.tolerance,
+            first=False,
+            drop=min(_MOST_DROP, max(ROUND_DROP, drop)),
+        )
+
+    def _form(self, now: DualRound, dW: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
+        X = moved(now.X, self.A.product(self._Q.matmat(dW)), columns)
+        return self.unit * X.conj()
+
+    def _advance(
+        self, now: DualRound, dW: NDArray[Any], columns: NDArray[np.intp], first: bool
+    ) -> DualRound:
+        dY = self._Q.matmat(dW)
+        Y = moved(now.Y, dY, columns)
+        if first:
+            # The start's x carries the rounding errors of multipliers that are far too large.
+            return self._product(Y)
+        products = self.A.product(np.hstack([dY, Y]))
+        X = moved(now.X, products[:, : len(columns)], columns)
+        return self._certified(X, Y, X - products[:, len(columns) :])
+
+
+def solve_minimum_norm(
+    problem: Problem, tall: NormalOperator, P: Preconditioner, method: str
+) -> Solved:
+    """Refine with a preconditioner of the transposed matrix.
+
+    Parameters
+    ----------
+    problem : Problem
+        With m < n.
+    tall : NormalOperator
+        Its matrix, transposed.
+    P : Preconditioner
+        Of `tall`.
+    method : str
+        Name for the result.
+
+    Returns
+    -------
+    Solved
+        The outcome.
+    """
+    typical = float(np.median(P.scale))
+    unit, scaled, Q = 1.0, tall, P
+    if not 1 / _EXTREME < typical < _EXTREME:
+        unit = float(1 / column_scale(np.asarray(typical)))
+        scaled = problem.A.transposed(unit)
+        Q = preconditioner_from_factor(P.R, P.scale[:, 0] / unit, problem.rcond)
+    outcome = problem.run(MinimumNorm(scaled, problem.B, Q, problem.tolerance, unit).states())
+    for used in {id(one): one for one in (tall, scaled)}.values():
+        problem.A.n_matvec += used.n_matvec
+        problem.A.n_passes += used.n_passes
+    return Solved.with_preconditioner(outcome, P, method, wide=True)
