@@ -55,6 +55,24 @@ def _load(A, b, W, scale):
 
 
 @_helper
+def _load_rows(A, W, scale):
+    # Row i of W becomes row i of A scaled by a power of two; the last one is left over. Return the
+    # squared norm of the scaled matrix, 0 if a row is zero, extreme or not finite.
+    m, n = A.shape
+    total = 0.0
+    W[m] = 0.0
+    for i in range(m):
+        s = _squares(A[i])
+        if not 1e-200 < s < 1e200:
+            return 0.0
+        scale[i] = math.ldexp(1.0, -math.frexp(math.sqrt(s))[1])
+        total += s * scale[i] * scale[i]
+        for j in range(n):
+            W[i, j] = A[i, j] * scale[i]
+    return total
+
+
+@_helper
 def _factor(W, R):
     # Householder QR of the rows of W, reflector k in W[k, k:]; False if a column vanishes.
     n = R.shape[0]
@@ -197,4 +215,52 @@ def solve_small(A, b, rcond, W, R, x, info):
             error = min(error, math.sqrt(_squares(r[:n]) / x_squares))
     info[0] = math.sqrt(r_squares)
     info[1] = error / math.sqrt(total)
+    return SOLVED
+
+
+@reduction_kernel
+def solve_small_wide(A, b, rcond, W, R, x, info):
+    """Find the x of minimum norm with ``A x = b`` by Householder QR of ``A^T D``, and certify it.
+
+    `A` (m, n) real with m < n, `b` (m,); scratch `W` (m + 1, n) and `R` (m, m); results `x` (n,)
+    and `info` (3 m + 3): residual norm, backward error, estimated condition number of ``D A``, then
+    the scales D and scratch. Return DECLINED as `solve_small` does.
+    """
+    m, n = A.shape
+    scale = info[3 : 3 + m]
+    w = info[3 + m : 3 + 2 * m]
+    total = _load_rows(A, W, scale)
+    if total == 0.0 or not _factor(W, R) or not _condition_bound(R, w) * rcond < 1.0:
+        return DECLINED
+    info[2] = _condition(R, w, info[3 + 2 * m :])
+    # x = Q R^-T D b, and w = R^-1 R^-T D b are the multipliers: x = A^T D w.
+    x[m:] = 0.0
+    for i in range(m):
+        w[i] = scale[i] * b[i]
+    _divide(R, x[:m], w)
+    for i in range(m):
+        x[i], w[i] = w[i], x[i]
+    for k in range(m - 1, -1, -1):
+        _reflect(W[k, k:], x[k:])
+    residual = 0.0
+    scaled_residual = 0.0
+    distance = W[m]
+    distance[:] = x
+    for i in range(m):
+        row = A[i]
+        s = b[i]
+        for j in range(n):
+            s -= row[j] * x[j]
+        residual += s * s
+        scaled_residual += (scale[i] * s) ** 2
+        y = scale[i] * w[i]
+        for j in range(n):
+            distance[j] -= row[j] * y
+    squares = 0.0
+    if scaled_residual > 0.0:
+        squares += scaled_residual / _squares(x)
+    if _squares(distance) > 0.0:
+        squares += _squares(distance) / _squares(w)
+    info[0] = math.sqrt(residual)
+    info[1] = math.sqrt(squares / total)
     return SOLVED

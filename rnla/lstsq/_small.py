@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from rnla._core.results import LstsqResult
 from rnla._core.status import Status
-from rnla._kernels.small_lstsq import SOLVED, solve_small
+from rnla._kernels.small_lstsq import SOLVED, solve_small, solve_small_wide
 
 # Where this serial QR stops being faster than LAPACK's.
 FLOPS = 4e6
@@ -17,18 +17,18 @@ FLOPS = 4e6
 
 def is_small(m: int, n: int) -> bool:
     """Tell whether the compiled QR is the fastest way."""
-    return 0 < n <= m and m * n * n <= FLOPS
+    return min(m, n) > 0 and m * n * min(m, n) <= FLOPS
 
 
 def solve_tiny(
     A: NDArray[np.float64], b: NDArray[np.float64], rcond: float, tolerance: float
 ) -> LstsqResult | None:
-    """Solve by Householder QR of the column-scaled matrix and certify the answer.
+    """Solve by Householder QR of the column-scaled A, or the row-scaled A^T, and certify.
 
     Parameters
     ----------
     A : ndarray of float64, shape (m, n)
-        C-ordered, m >= n.
+        C-ordered.
     b : ndarray of float64, shape (m,)
         Right-hand side.
     rcond : float
@@ -43,8 +43,11 @@ def solve_tiny(
         general path then decides.
     """
     m, n = A.shape
-    x, info = np.empty(n), np.empty(3 * n + 3)
-    if solve_small(A, b, rcond, np.empty((n + 1, m)), np.empty((n, n)), x, info) != SOLVED:
+    least, most = (m, n) if m < n else (n, m)
+    x, info = np.empty(n), np.empty(3 * least + 3)
+    W, R = np.empty((least + 1, most)), np.empty((least, least))
+    solver = solve_small_wide if m < n else solve_small
+    if solver(A, b, rcond, W, R, x, info) != SOLVED:
         return None
     residual_norm, error, condition = info[:3].tolist()
     if not error <= tolerance:
@@ -55,7 +58,7 @@ def solve_tiny(
         method="lapack",
         backward_error=error,
         residual_norm=residual_norm,
-        rank=n,
+        rank=least,
         condition=condition,
         n_iter=0,
         n_matvec=2,

@@ -231,3 +231,24 @@ def test_auto_and_options(rng):
     A[3, 5] = np.nan
     with pytest.raises(ValueError, match="`A`"):
         lstsq_refine(A, np.ones(10), rng=0)
+
+
+@pytest.mark.parametrize("condition", [1e0, 1e6, 1e12])
+@pytest.mark.parametrize("shape", [(1, 2), (3, 10), (19, 20), (20, 200)])
+def test_tiny_problems_in_one_compiled_call(shape, condition, rng):
+    m, n = shape
+    U = np.linalg.qr(rng.standard_normal((m, m)))[0]
+    V = np.linalg.qr(rng.standard_normal((n, m)))[0]
+    A = U * np.logspace(0, -np.log10(condition), m) @ V.T
+    for b in (rng.standard_normal(m), A @ rng.standard_normal(n)):
+        result = lstsq_refine(A, b)
+        assert result.preconditioner is None
+        assert result.backward_error <= 2 * EPS
+        assert result.residual_norm == pytest.approx(np.linalg.norm(b - A @ result.x), abs=EPS)
+        general = lstsq_refine(A, b, method="lapack")
+        gap = np.linalg.norm(result.x - general.x) / np.linalg.norm(general.x)
+        assert gap <= 100 * condition * EPS
+        # Nothing outside the row space, by an SVD.
+        VH = np.linalg.svd(A, full_matrices=False)[2]
+        outside = result.x - VH.T @ (VH @ result.x)
+        assert np.linalg.norm(outside) <= 10 * condition * EPS * np.linalg.norm(result.x)
