@@ -242,7 +242,6 @@ def test_tiny_problems_in_one_compiled_call(shape, condition, rng):
     A = U * np.logspace(0, -np.log10(condition), m) @ V.T
     for b in (rng.standard_normal(m), A @ rng.standard_normal(n)):
         result = lstsq_refine(A, b)
-        assert result.preconditioner is None
         assert result.backward_error <= 2 * EPS
         rounding = n * EPS * np.linalg.norm(A) * np.linalg.norm(result.x)
         residual = np.linalg.norm(b - A @ result.x)
@@ -254,3 +253,9 @@ def test_tiny_problems_in_one_compiled_call(shape, condition, rng):
         VH = np.linalg.svd(A, full_matrices=False)[2]
         outside = result.x - VH.T @ (VH @ result.x)
         assert np.linalg.norm(outside) <= 10 * condition * EPS * np.linalg.norm(result.x)
+
+
+def test_tiny_problems_make_no_preconditioner(rng):
+    A, b = rng.standard_normal((20, 200)), rng.standard_normal(20)
+    assert lstsq_refine(A, b).preconditioner is None
+    assert lstsq_refine(A, b, method="lapack").preconditioner is not None
