@@ -138,9 +138,14 @@ def lstsq_refine(
     Notes
     -----
     Cost of "spir": one sketch (3 to 6 readings of A), ``2 d n^2`` flops for its factor, and one
-    reading of A per step, 15 to 40 for any condition number. Memory beyond A: the sketch twice,
-    ``d n`` numbers each, and ``O(n^2)``. Input in single precision is read as it is and
-    accumulated in double precision.
+    reading of A per step, 15 to 40 for any condition number. Memory beyond A and b: at most 1.2
+    times the sketch, ``d n`` numbers in double precision, which is factored where it stands, plus
+    work space of a few MiB; a second copy for input in single precision, with `damp` and where d
+    is no multiple of n. Input in single precision is read as it is and accumulated in double
+    precision.
+
+    Cost of "gram" for a sparse A: one product of two entries for every pair in a row, and
+    ``n^3 / 3`` flops; "auto" tries it first where a sketch would cost four times that.
 
     Columns are scaled to equal norm first, by powers of two and without copying A; rank is decided
     on the scaled matrix. When it is deficient, the solution is orthogonal to the null space; with

@@ -133,7 +133,7 @@ class Restore:
         if self.split:
             columns = np.hstack([columns.real, columns.imag])
         columns = columns.astype(self.working_dtype, copy=False)
-        largest = np.abs(columns).max(axis=0, initial=0.0)
+        largest = _largest(columns)
         extreme = (largest > 0) & ~((largest > 1 / _EXTREME) & (largest < _EXTREME))
         if extreme.any():
             # Powers of two, so exact: squares of extreme numbers leave the range.
@@ -170,3 +170,12 @@ class Restore:
             half = len(norms) // 2
             norms = np.hypot(norms[:half], norms[half:])
         return float(norms[0]) if self.vector else norms
+
+
+def _largest(columns: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the largest modulus in each column."""
+    if columns.dtype.kind == "c":
+        return np.asarray(np.abs(columns).max(axis=0, initial=0.0))
+    # Without an array of all the moduli.
+    top, bottom = columns.max(axis=0, initial=0.0), columns.min(axis=0, initial=0.0)
+    return np.asarray(np.maximum(top, -bottom))

@@ -71,8 +71,8 @@ def ridge_path(
 ) -> RidgePath:
     r"""Solve ``min sum_i w_i |b_i - a_i x|^2 + damp^2 ||x||^2`` for many values of `damp`.
 
-    One sketch and one matrix product with A serve all penalties: with the factor R of the sketch
-    and :math:`W = A R^{-1}`,
+    One matrix product with A serves all penalties. For a well-conditioned A it is the Gram matrix
+    itself; otherwise, with the factor R of one sketch and :math:`W = A R^{-1}`,
 
     .. math:: A^H A + \delta^2 I = R^H (W^H W + \delta^2 R^{-H} R^{-1}) R ,
 

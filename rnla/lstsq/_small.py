@@ -46,7 +46,7 @@ def solve_tiny(
     least, most = (m, n) if m < n else (n, m)
     x, info = np.empty(n), np.empty(3 * least + 3)
     W, R = np.empty((least + 1, most)), np.empty((least, least))
-    solver = solve_small_wide if m < n else solve_small
+    solver: Any = solve_small_wide if m < n else solve_small
     if solver(A, b, rcond, W, R, x, info) != SOLVED:
         return None
     residual_norm, error, condition = info[:3].tolist()

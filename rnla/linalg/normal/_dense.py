@@ -116,10 +116,14 @@ class DenseNormal(NormalOperator):
         step = max(1, _SWEEP_ENTRIES // n)
 
         def task(part: int, start: int, stop: int) -> None:
+            # Allocated once: the system would take pages this large back after every block.
+            scratch = np.empty((min(step, stop - start), X.shape[1]), self.dtype)
             for first in range(start, stop, step):
                 last = min(stop, first + step)
                 block = self._rows(first, last)
-                Y = block @ X if B is None else B[first:last] - block @ X
+                Y = np.matmul(block, X, out=scratch[: last - first])
+                if B is not None:
+                    np.subtract(B[first:last], Y, out=Y)
                 squares[part] += np.einsum("ij,ij->j", Y.conj(), Y).real
                 G[part] += (Y.conj().T @ block).conj().T
 
