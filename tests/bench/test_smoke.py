@@ -17,6 +17,7 @@ RUNS = {
     "roofline": [],
     "sketches": ["--orders", "C", "--kinds", "sparse_sign_4,count_sketch"],
     "many": [],
+    "factors": [],
     "least_squares": ["--condition", "1e10", "--methods", "gelsd,gelsy,QR,lsqr,Gram,spir"],
     "small": [],
     "startup": [],
