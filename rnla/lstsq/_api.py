@@ -12,7 +12,6 @@ from rnla._core.driver import Callback
 from rnla._core.results import LstsqResult
 from rnla._core.rng import RNGLike, as_generator
 from rnla._core.status import ConvergenceWarning, Status
-from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._check import Restore, check_problem
 from rnla.lstsq._choose import resolve
 from rnla.lstsq._defaults import MAXITER, RANK_CUTOFF, TOLERANCE
@@ -34,7 +33,7 @@ def lstsq_refine(
     method: str | Method = "auto",
     sketch: str | SketchingOperator = "sparse_sign",
     sketch_size: int | None = None,
-    preconditioner: Preconditioner | None = None,
+    preconditioner: Any = None,
     rtol: float | None = None,
     maxiter: int | None = None,
     callback: Callback | None = None,
@@ -88,12 +87,16 @@ def lstsq_refine(
         Rows d of the sketch, n to m. Smaller is cheaper to factor and needs more iterations;
         below 2 n convergence may be slow. Default: by a cost model, 4 n to 12 n. For m < n the
         sketch is of ``A^H``, and m and n change places.
-    preconditioner : Preconditioner, optional
+    preconditioner : Preconditioner, array_like or LinearOperator, optional
         From ``result.preconditioner`` of an earlier call with the same A or one close to it,
         weights and damping included: nothing is sketched. The certificate relies on its factor;
         that it belongs to `A` is tested on eight random vectors, so a matrix that differs in a
-        few directions only may get a certificate that is too small. For "auto", "spir",
-        "fossils", "sirr", "iterative_sketching" and "sketch_and_precondition".
+        few directions only may get a certificate that is too small. Or a map M of your own, of
+        shape (n, n) (for m < n (m, m)), that makes the columns of ``A @ M`` (``A^H @ M``) nearly
+        orthonormal, up to a common factor: an inverse factor in lower precision, say. Its n columns
+        are formed, ten steps of Lanczos estimate the condition number of ``A @ M``, which may be 10
+        at the most, and the certificate is good up to that factor. For "auto", "spir", "fossils",
+        "sirr", "iterative_sketching" and "sketch_and_precondition".
     rtol : float, optional
         Stop when the backward error, as `LstsqResult` defines it, is at most `rtol`. Default: twice
         the machine epsilon of double precision, whatever the input's precision. A rank-deficient

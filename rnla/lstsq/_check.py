@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import aslinearoperator
 
 from rnla._core.checks import (
     as_inexact,
@@ -14,6 +15,7 @@ from rnla._core.checks import (
     check_positive_float,
 )
 from rnla._core.driver import Callback
+from rnla.linalg.adopt import MOST_CONDITION, adopted
 from rnla.linalg.factor import column_scale
 from rnla.linalg.normal import DampedNormal, NormalOperator, as_normal
 from rnla.linalg.precondition import Preconditioner
@@ -101,13 +103,9 @@ def _checked_start(x0: Any, B: NDArray[Any], n: int, restore: Restore) -> NDArra
 def _checked_preconditioner(P: Any, A: NormalOperator) -> Preconditioner | None:
     if P is None:
         return None
-    if not isinstance(P, Preconditioner):
-        raise TypeError(
-            "`preconditioner` must come from `result.preconditioner`, got "
-            f"{type(P).__name__}; for another one M pass `aslinearoperator(A) @ M` as `A`, and "
-            "multiply the solution by M"
-        )
     n = min(A.shape)
+    if not isinstance(P, Preconditioner):
+        return _adopted_preconditioner(P, A, n)
     if P.shape[0] != n:
         raise ValueError(
             f"`preconditioner` must have {n} rows for `A` of shape {A.shape}, got shape {P.shape}"
@@ -115,6 +113,32 @@ def _checked_preconditioner(P: Any, A: NormalOperator) -> Preconditioner | None:
     if P.dtype.kind == "c" and A.dtype.kind != "c":
         raise TypeError("`preconditioner` must be real for a real `A`")
     return P
+
+
+def _adopted_preconditioner(P: Any, A: NormalOperator, n: int) -> Preconditioner:
+    try:
+        shape = aslinearoperator(P).shape
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            "`preconditioner` must come from `result.preconditioner` or be a matrix or "
+            f"LinearOperator, got {type(P).__name__}"
+        ) from error
+    if shape != (n, n):
+        raise ValueError(
+            f"`preconditioner` must have shape {(n, n)} for `A` of shape {A.shape}, got {shape}"
+        )
+    M = as_inexact(aslinearoperator(P).matmat(np.eye(n)), "preconditioner")
+    check_finite_array(M, "preconditioner")
+    if M.dtype.kind == "c" and A.dtype.kind != "c":
+        raise TypeError("`preconditioner` must be real for a real `A`")
+    tall = A if A.shape[0] >= A.shape[1] else A.transposed()
+    adopted_one, condition = adopted(M.astype(A.dtype), tall)
+    if adopted_one is None or not condition <= MOST_CONDITION:
+        raise ValueError(
+            f"`preconditioner` leaves a condition number of at least {condition:.1e} in `A` times "
+            f"it, and the certificate needs at most {MOST_CONDITION:.0f}; leave it out"
+        )
+    return adopted_one
 
 
 class Restore:

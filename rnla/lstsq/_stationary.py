@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from rnla.lstsq._rounds import certified
 # Updates in a row that may fail to shrink by this factor against the last that did.
 _SHRINK = 0.9
 _PATIENCE = 3
+# With momentum updates swing: the largest of this many counts, not one near a zero of its swing.
+_SWING = 10
 
 
 def stationary(
@@ -68,13 +71,16 @@ def stationary(
     smallest = np.full(X.shape[1], np.inf)
     stop = yield now.state(0)
     n_iter, flat = 0, 0
-    while not stop and flat < _PATIENCE:
+    window = _SWING if momentum else 1
+    sizes: deque[Any] = deque(maxlen=window)
+    while not stop and flat < _PATIENCE + window - 1:
         n_iter += 1
         dY = damping * P.rmatmat(now.G) + momentum * dY
         now = certified(A, B, now.X + P.matmat(dY), certificate, tolerance)
         stop = yield now.state(n_iter)
         # The update, unlike the backward error, falls in every step until rounding stops it.
-        size = np.linalg.norm(dY, axis=0)
+        sizes.append(np.linalg.norm(dY, axis=0))
+        size = np.max(sizes, axis=0)
         shrunk = size < _SHRINK * smallest
         flat = 0 if shrunk.any() else flat + 1
         smallest = np.where(shrunk, size, smallest)

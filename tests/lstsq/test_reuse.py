@@ -151,3 +151,11 @@ def test_sparse_with_a_reused_preconditioner(rng):
     b = rng.standard_normal(3000)
     x = lstsq_refine(A, b, preconditioner=P).x
     np.testing.assert_allclose(x, np.linalg.lstsq(A.toarray(), b)[0], atol=1e-12)
+
+
+def test_momentum_does_not_stop_where_an_exact_factor_makes_all_updates_swing_together(problem):
+    A, b = problem
+    exact = lstsq_refine(A, b, method="spne", rng=0)
+    P = exact.preconditioner
+    result = lstsq_refine(A, b, method="iterative_sketching", preconditioner=P)
+    assert np.linalg.norm(result.x - exact.x) <= 1e-8 * np.linalg.norm(exact.x)
