@@ -23,7 +23,7 @@ class LstsqResult:
     status : Status
         Why the solver stopped; ``status.value`` says what to do next.
     method : str
-        What was really run: "spir", "gram" or "lapack". The last is Householder QR, which for a
+        What was really run: a name that `method` accepts. "lapack" is Householder QR, which for a
         tiny real problem under "auto" is rnla's own compiled routine instead of LAPACK's.
     backward_error : float
         Size of the smallest change of A that makes `x` an exact solution, as estimated by Karlson
@@ -50,7 +50,7 @@ class LstsqResult:
         Backward error after the first answer and after each step; inside a round of refinement
         it is estimated, at its end certified.
     preconditioner : LinearOperator or None
-        Map P that makes the columns of ``A @ P``, for m < n of ``A^H @ P``, nearly orthonormal,
+        Map P that makes the columns of ``A @ P``, for m < n of ``A.T @ P``, nearly orthonormal,
         for use in other solvers; None where "lapack" solved a tiny problem.
     """
 

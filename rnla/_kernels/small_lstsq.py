@@ -55,12 +55,14 @@ def _load(A, b, W, scale):
 
 
 @_helper
-def _load_rows(A, W, scale):
+def _load_rows(A, b, W, scale):
     # Row i of W becomes row i of A scaled by a power of two; the last one is left over. Return the
-    # squared norm of the scaled matrix, 0 if a row is zero, extreme or not finite.
+    # squared norm of the scaled matrix, 0 if a row or b is zero, extreme or not finite.
     m, n = A.shape
     total = 0.0
     W[m] = 0.0
+    if not 1e-200 < _squares(b) < 1e200:
+        return 0.0
     for i in range(m):
         s = _squares(A[i])
         if not 1e-200 < s < 1e200:
@@ -229,7 +231,7 @@ def solve_small_wide(A, b, rcond, W, R, x, info):
     m, n = A.shape
     scale = info[3 : 3 + m]
     w = info[3 + m : 3 + 2 * m]
-    total = _load_rows(A, W, scale)
+    total = _load_rows(A, b, W, scale)
     if total == 0.0 or not _factor(W, R) or not _condition_bound(R, w) * rcond < 1.0:
         return DECLINED
     info[2] = _condition(R, w, info[3 + 2 * m :])
@@ -242,6 +244,8 @@ def solve_small_wide(A, b, rcond, W, R, x, info):
         x[i], w[i] = w[i], x[i]
     for k in range(m - 1, -1, -1):
         _reflect(W[k, k:], x[k:])
+    if not 1e-200 < _squares(x) < 1e200 or not 1e-200 < _squares(w) < 1e200:
+        return DECLINED
     residual = 0.0
     scaled_residual = 0.0
     distance = W[m]

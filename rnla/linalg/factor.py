@@ -105,7 +105,9 @@ def equilibrating_scale(M: NDArray[Any]) -> NDArray[np.float64]:
         columns = M[:, unsafe]
         largest = column_scale(np.abs(columns).max(axis=0, initial=0.0))
         norms = np.linalg.norm(columns * largest, axis=0)
-        scale[unsafe] = largest * column_scale(norms)
+        # Beyond the largest power of two a column of subnormal numbers stays short.
+        with np.errstate(over="ignore"):
+            scale[unsafe] = np.fmin(largest * column_scale(norms), 2.0**_MOST_EXPONENT)
     return scale
 
 

@@ -92,7 +92,7 @@ def lstsq_refine(
         weights and damping included: nothing is sketched. The certificate relies on its factor;
         that it belongs to `A` is tested on eight random vectors, so a matrix that differs in a
         few directions only may get a certificate that is too small. Or a map M of your own, of
-        shape (n, n) (for m < n (m, m)), that makes the columns of ``A @ M`` (``A^H @ M``) nearly
+        shape (n, n) (for m < n (m, m)), that makes the columns of ``A @ M`` (``A.T @ M``) nearly
         orthonormal, up to a common factor: an inverse factor in lower precision, say. Its n columns
         are formed, ten steps of Lanczos estimate the condition number of ``A @ M``, which may be 10
         at the most, and the certificate is good up to that factor. For "auto", "spir", "fossils",
@@ -143,9 +143,10 @@ def lstsq_refine(
     Cost of "spir": one sketch (3 to 6 readings of A), ``2 d n^2`` flops for its factor, and one
     reading of A per step, 15 to 40 for any condition number. Memory beyond A and b: at most 1.2
     times the sketch, ``d n`` numbers in double precision, which is factored where it stands, plus
-    work space of a few MiB; a second copy for input in single precision, with `damp` and where d
-    is no multiple of n. Input in single precision is read as it is and accumulated in double
-    precision.
+    work space of a few MiB; a second copy of the sketch for operators, input in single precision,
+    `damp`, a sketch of your own and where d is no multiple of n. A sparse A is copied where it is
+    not CSR, with `weights`, and for m < n. Input in single precision is read as it is and
+    accumulated in double precision.
 
     Cost of "gram" for a sparse A: one product of two entries for every pair in a row, and
     ``n^3 / 3`` flops; "auto" tries it first where a sketch would cost four times that.

@@ -149,6 +149,8 @@ class Restore:
         self.split = B.dtype.kind == "c" and A.dtype.kind != "c"
         self.dtype = np.result_type(A.stored_dtype, B.dtype)
         self.working_dtype = A.dtype
+        # There the size of each row of A decides what is small, and the solver scales by that.
+        self.wide = A.shape[0] < A.shape[1]
         self.unit: Any = 1.0
         self.weight_unit = weight_unit
 
@@ -159,7 +161,7 @@ class Restore:
         columns = columns.astype(self.working_dtype, copy=False)
         largest = _largest(columns)
         extreme = (largest > 0) & ~((largest > 1 / _EXTREME) & (largest < _EXTREME))
-        if extreme.any():
+        if extreme.any() and not self.wide:
             # Powers of two, so exact: squares of extreme numbers leave the range.
             self.unit = np.where(extreme, 1 / column_scale(largest), 1.0)
             columns = columns / self.unit

@@ -52,9 +52,11 @@ def solve_lapack(problem: Problem) -> Solved:
     A, B = problem.A, problem.B
     m, n = A.shape
     if not fits_dense(A):
+        # With `damp` a wide A has become the tall [A; damp I].
+        way = "without `damp` use method='spir'" if m < 2 * n else "use method='spir'"
         raise ValueError(
             f"method='lapack' needs `A` as a dense array, {8 * m * n / 2**30:.1f} GiB for shape "
-            f"{A.shape}; use method='spir' or pass a dense array"
+            f"{A.shape}; {way} or pass a dense array"
         )
     dense = A.todense()
     check_finite_array(dense, "A")

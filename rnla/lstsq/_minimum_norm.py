@@ -21,6 +21,8 @@ from rnla.lstsq._rounds import Round, worst
 
 # Beyond these scales of A the multipliers, which are squares, could leave the range.
 _EXTREME = 1e60
+# How far above one right-hand sides may be.
+_ROOM = 2.0**500
 # A round gains at least this.
 _MOST_DROP = 0.1
 # Part of one roundoff that damping may leave in the residual.
@@ -55,8 +57,9 @@ class MinimumNormCertificate:
         self.norm = frobenius(preconditioner.R)
 
     def size(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the column norms of `X`."""
-        return np.asarray(np.linalg.norm(X, axis=0))
+        """Return the column norms of `X`, whose squares may leave the range."""
+        unit = column_scale(np.abs(X).max(axis=0, initial=0.0))
+        return np.asarray(np.linalg.norm(X * unit, axis=0) / unit)
 
     def certify(
         self, residual: NDArray[Any], X: NDArray[Any], Y: NDArray[Any], distance: NDArray[Any]
@@ -71,8 +74,8 @@ class MinimumNormCertificate:
             first = sizes[0] / self.size(X)
             if P.rank < P.shape[0]:
                 # A change of rank one makes the residual orthogonal to the range.
-                slope = self.size(P.coordinates(part / P.scale))
-                first = np.fmin(first, slope * self.size(scaled) / self.size(residual) ** 2)
+                slope, whole = self.size(P.coordinates(part / P.scale)), self.size(residual)
+                first = np.fmin(first, slope / whole * (self.size(scaled) / whole))
             second = sizes[1] / self.size(Y / P.scale)
         parts = np.where(np.equal(sizes, 0), 0.0, (first, second))
         return np.asarray(parts / (self.norm or 1.0))
@@ -100,17 +103,24 @@ class DualRound(Round):
         The multipliers.
     parts : ndarray, shape (2, k)
         The parts of the error: of the residual and of the distance from the row space.
-    unit : float
+    unit : ndarray, shape (k,)
         What brings the conjugate of `X` back to the caller's scale.
+    residual_unit : ndarray, shape (k,)
+        What brings residuals back to it.
     """
 
     Y: NDArray[Any]
     parts: NDArray[np.float64]
-    unit: float
+    unit: NDArray[np.float64]
+    residual_unit: NDArray[np.float64]
 
     def state(self, n_iter: int) -> State:
         """Return it as the driver's certified state, in the caller's coordinates."""
-        return replace(super().state(n_iter), form=lambda: self.unit * self.X.conj())
+        return replace(
+            super().state(n_iter),
+            form=lambda: self.unit * self.X.conj(),
+            residual_norm=self.residual_unit * self.r_norm,
+        )
 
 
 class MinimumNorm:
@@ -142,8 +152,14 @@ class MinimumNorm:
     def __init__(
         self, A: NormalOperator, B: NDArray[Any], P: Preconditioner, tolerance: float, unit: float
     ) -> None:
-        self.A, self.B, self.P = A, B.conj(), P
-        self.tolerance, self.unit = tolerance, unit
+        self.A, self.P, self.tolerance = A, P, tolerance
+        # Rows of any size: D b is brought to about one, as far as b itself stays in range.
+        largest = column_scale(np.abs(B).max(axis=0, initial=0.0))
+        with np.errstate(over="ignore", under="ignore"):
+            b_unit = column_scale(np.abs(P.scale * B).max(axis=0, initial=0.0))
+            b_unit = np.fmin(b_unit, largest * _ROOM)
+        self.B = B.conj() * b_unit
+        self.residual_unit, self.unit = 1 / b_unit, unit / b_unit
         self.certificate = MinimumNormCertificate(P)
         # The round's, damped or not.
         self._Q = P
@@ -161,8 +177,9 @@ class MinimumNorm:
     def _certified(self, X: NDArray[Any], Y: NDArray[Any], distance: NDArray[Any]) -> DualRound:
         R = self.B - self.A.adjoint_product(X)
         parts = self.certificate.certify(R, X, Y, distance)
-        r_norm = np.linalg.norm(R, axis=0)
-        return DualRound(X, R, r_norm, np.hypot(*parts), Y, parts, self.unit)
+        r_norm = self.certificate.size(R)
+        errors = np.hypot(*parts)
+        return DualRound(X, R, r_norm, errors, Y, parts, self.unit, self.residual_unit)
 
     def _correct(
         self, now: DualRound, dW: NDArray[Any], columns: NDArray[np.intp], first: bool
@@ -191,7 +208,7 @@ class MinimumNorm:
 
     def _form(self, now: DualRound, dW: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
         X = moved(now.X, self.A.product(self._Q.matmat(dW)), columns)
-        return self.unit * X.conj()
+        return np.asarray(self.unit * X.conj())
 
     def _advance(
         self, now: DualRound, dW: NDArray[Any], columns: NDArray[np.intp], first: bool

@@ -71,15 +71,19 @@ def solve(problem: Problem, method: Method, stable: Method | None, rng: RNGLike)
     if isinstance(method, LAPACK):
         return solve_lapack(problem)
     if isinstance(method, Gram):
+        m, n = problem.A.shape
+        if m < n:
+            raise ValueError(
+                f"method='gram' needs m >= n, got shape {(m, n)}; use method='spir' or 'lapack'"
+            )
         solved = solve_gram(problem, method)
         if solved is not None:
             return solved
         if stable is None:
-            better = "spir"
             raise ValueError(
                 f"method='gram' needs a condition number below {method.condition_limit:.0e} after "
                 "column scaling, full rank and entries that can be squared, which `A` does not "
-                f"have; use method={better!r}"
+                "have; use method='spir'"
             )
         return solve(problem, stable, stable, rng)
     assert isinstance(method, SketchedMethod)

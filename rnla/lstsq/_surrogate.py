@@ -80,7 +80,9 @@ def sketched(
     if not np.isfinite(SA).all():
         A.check_finite()
         raise np.linalg.LinAlgError("the sketch of `A` overflowed; scale `A` down")
-    R, C, scale = triangular_factor(SA, A.sketch_rhs(S, B), overwrite=True)
+    # The product of a caller's operator may be shared with it, or with A.
+    owned = isinstance(method.sketch, str)
+    R, C, scale = triangular_factor(SA, A.sketch_rhs(S, B), overwrite=owned)
     del SA
     P = preconditioner_from_factor(R, scale, problem.rcond)
     X = better_start(problem, P, P.surrogate_solution(C))

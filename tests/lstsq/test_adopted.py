@@ -82,7 +82,8 @@ def test_complex_and_wide(rng):
     result = lstsq_refine(A, b, preconditioner=inverse_factor(A))
     assert_solves(A, b, result)
     wide, c = np.ascontiguousarray(A.conj().T), b[:N]
-    found = lstsq_refine(wide, c, method="spir", preconditioner=inverse_factor(A))
+    # It belongs to A.T, which is not the adjoint.
+    found = lstsq_refine(wide, c, method="spir", preconditioner=inverse_factor(wide.T))
     assert found.success
     expected = np.linalg.lstsq(wide, c)[0]
     np.testing.assert_allclose(found.x, expected, atol=1e-9 * np.linalg.norm(expected))

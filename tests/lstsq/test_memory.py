@@ -7,6 +7,7 @@ import pytest
 from lstsq_cases import gaussian
 
 from rnla import lstsq_refine
+from rnla.sketch import SketchingOperator
 
 # Columns are many enough for the sketch to be larger than all work space of fixed size.
 SHAPE, ROWS = (30_000, 400), 12
@@ -43,3 +44,29 @@ def test_a_second_copy_of_the_sketch_is_seen(rng):
     A, b = gaussian(m, n, rng, np.float64), np.ones(m)
     _, most = peak(A, b, method="spir", sketch_size=ROWS * n + 1, rng=0)
     assert most > 1.8 * A.itemsize * ROWS * n * n
+
+
+class Identity(SketchingOperator):
+    """The embedding that hands out what it is given."""
+
+    def __init__(self, m):
+        super().__init__(m, m, np.zeros(2, np.uint64), np.float64)
+
+    def multiply(self, X, name):
+        return X
+
+    def _add_dense(self, block, start, out):
+        out[start : start + len(block)] += block
+
+    _add_csr = _add_dense
+
+    def _adjoint_rows(self, Y, start, out):
+        out[...] = Y[start : start + len(out)]
+
+
+def test_the_product_of_a_callers_sketch_is_left_alone(rng):
+    A, b = gaussian(400, 20, rng, np.float64), rng.standard_normal(400)
+    given = A.copy()
+    result = lstsq_refine(A, b, method="spir", sketch=Identity(400))
+    np.testing.assert_array_equal(A, given)
+    np.testing.assert_allclose(result.x, np.linalg.lstsq(given, b)[0], atol=1e-12)

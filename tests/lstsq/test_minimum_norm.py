@@ -8,7 +8,7 @@ import scipy.sparse
 from controls import lstsq as controls
 from lstsq_cases import EPS, assert_backward_stable, gaussian, refined
 from scipy.linalg import qr, solve_triangular
-from scipy.sparse.linalg import aslinearoperator
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from rnla import Status, lstsq_refine
 from rnla.lstsq import LAPACK, SPIR
@@ -259,3 +259,57 @@ def test_tiny_problems_make_no_preconditioner(rng):
     A, b = rng.standard_normal((20, 200)), rng.standard_normal(20)
     assert lstsq_refine(A, b).preconditioner is None
     assert lstsq_refine(A, b, method="lapack").preconditioner is not None
+
+
+@pytest.mark.parametrize("exponent", [-980, -500, 0, 500, 530])
+@pytest.mark.parametrize("method", ["spir", "lapack"])
+def test_one_row_of_another_size(method, exponent, rng):
+    """Scaling rows exactly does not change the solution, and the certificate does not underflow."""
+    A = rng.standard_normal((20, 900))
+    b = A @ rng.standard_normal(900)
+    expected = lstsq_refine(A, b, method=method, rng=0).x
+    rows = np.zeros(20, int)
+    rows[0] = exponent
+    scaled = np.ldexp(A, rows[:, None])
+    result = lstsq_refine(scaled, np.ldexp(b, rows), method=method, rng=0)
+    assert 0 < result.backward_error <= 10 * EPS
+    assert np.linalg.norm(result.x - expected) <= 1e-13 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize(("a", "c"), [(166, -329), (-196, 329), (332, -329), (-500, 465)])
+def test_sizes_of_a_and_b_apart(a, c, rng):
+    A, b = rng.standard_normal((20, 900)), rng.standard_normal(20)
+    expected = np.linalg.lstsq(A, b)[0]
+    result = lstsq_refine(np.ldexp(A, a), np.ldexp(b, c), method="spir", rng=0)
+    assert 0 < result.backward_error <= 10 * EPS
+    np.testing.assert_allclose(np.ldexp(result.x, a - c), expected, atol=1e-13)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_tiny_problem_with_a_bad_right_hand_side(bad):
+    with pytest.raises(ValueError, match="`b` must not contain NaN or infinity"):
+        lstsq_refine(np.array([[1.0, 2.0]]), np.array([bad]))
+
+
+@pytest.mark.parametrize("size", [1e-318, 1e160])
+def test_a_tiny_problem_of_extreme_size_is_still_certified(size, rng):
+    A = rng.standard_normal((4, 9))
+    b = (A @ np.ones(9)) * size
+    result = lstsq_refine(A, b)
+    expected = np.linalg.lstsq(A, b / size)[0]
+    # The right-hand side itself has lost digits where it is subnormal.
+    digits = max(EPS, 5e-324 / size)
+    assert np.linalg.norm(result.x / size - expected) <= 100 * digits * np.linalg.norm(expected)
+
+
+def test_an_operator_without_adjoint_is_named(rng):
+    A = rng.standard_normal((15, 700))
+    operator = LinearOperator(A.shape, matvec=lambda v: A @ v, dtype=float)
+    with pytest.raises(TypeError, match="`A` must have products with its adjoint"):
+        lstsq_refine(operator, np.ones(15))
+
+
+def test_gram_refuses_without_forming_the_product():
+    A = scipy.sparse.csr_array((100, 200_000))
+    with pytest.raises(ValueError, match=r"needs m >= n.*use method='spir'"):
+        lstsq_refine(A, np.ones(100), method="gram")

@@ -87,6 +87,8 @@ class OperatorNormal(NormalOperator):
         return G, P.conj().T @ self.adjoint_product(B)
 
     def transposed(self, unit: float = 1.0) -> NormalOperator:
+        # The transposed operator would not know what it lacks.
+        self._adjoint(np.zeros((self.shape[0], 1), self.dtype))
         A = self.A
         if len(self.root):
             A = aslinearoperator(diags_array(self.root)) @ A
