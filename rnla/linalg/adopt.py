@@ -13,6 +13,7 @@ from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import TriangularPreconditioner
 
 _STEPS = 10
+_NEGLIGIBLE = 1e-6
 # Largest condition number of A P: it bounds how far the certificate can be off.
 MOST_CONDITION = 10.0
 
@@ -64,7 +65,8 @@ def _extreme_stretch(P: TriangularPreconditioner, A: NormalOperator) -> tuple[fl
             for _ in range(2):
                 w = w - basis @ (basis.conj().T @ w)
             beta.append(float(np.linalg.norm(w)))
-            if not beta[-1] > np.finfo(np.float64).eps * abs(alpha[0]):
+            # So weak a coupling changes no estimate, and near rounding there is no direction left.
+            if not beta[-1] > _NEGLIGIBLE * abs(alpha[0]):
                 break
             V.append(w / beta[-1])
     if not np.isfinite(alpha + beta).all():

@@ -89,6 +89,14 @@ def test_complex_and_wide(rng):
     np.testing.assert_allclose(found.x, expected, atol=1e-9 * np.linalg.norm(expected))
 
 
+@pytest.mark.parametrize("seed", range(60))
+def test_an_exact_factor_leaves_lanczos_nothing_to_do(seed):
+    rng = np.random.default_rng(seed)
+    A = gaussian(400, N, rng, np.complex128) * np.logspace(0, -3, N)
+    result = lstsq_refine(A, A[:, 0], preconditioner=inverse_factor(A))
+    assert result.success
+
+
 def test_one_that_does_not_precondition_is_refused(problem):
     A, b = problem
     scaled = A @ np.diag(np.logspace(0, -5, N))

