@@ -56,7 +56,7 @@ def shared(m: int, n: int, condition: float, repeat: int) -> list[dict[str, Any]
     return [
         {
             "what": what,
-            "method": getattr(results[what], "method", "spne"),
+            "method": getattr(results[what], "method", None),
             "min s": min(times),
             "reads": results[what].n_passes,
             "backward error": float(np.max(results[what].backward_error)),
@@ -104,7 +104,10 @@ def _error(A: Any, b: np.ndarray, x: np.ndarray, small: bool) -> float:
 
 
 def random_rows(m: int, n: int, spread: float) -> Any:
-    """Return three entries of either sign per row, columns scaled over `spread` decades."""
+    """Return three entries of either sign per row; with `spread`, columns mixed with neighbours.
+
+    Then column j + 1 has 1 to ``10**spread`` times column j added: no column scaling undoes it.
+    """
     rng = np.random.default_rng(3)
     columns = rng.integers(0, n, 3 * m)
     signs = rng.choice([-1.0, 1.0], 3 * m)

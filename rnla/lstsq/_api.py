@@ -63,12 +63,12 @@ def lstsq_refine(
         problem is plain; the larger it is, the better conditioned.
     weights : array_like, shape (m,), optional
         Row weights ``w >= 0`` of the squared residuals; default 1. A row of weight 0 does not
-        count. Neither A nor b is copied whole for them, except where LAPACK needs a copy anyway.
+        count. A dense A is not copied whole for them unless m < n or LAPACK needs a copy anyway.
     x0 : array_like, shape (n,) or (n, k), optional
         First guess. It changes where the iteration starts, never what it converges to (for
         damping, too, which pulls towards zero and not towards `x0`). It costs one reading of A
         and is taken where it is better than the solution of the sketched problem. Refused by
-        "sketch_and_solve", which does not iterate; not used for m < n.
+        "sketch_and_solve", which does not iterate, and by a start from zero; not used for m < n.
     rcond : float, optional
         Singular values of the column-scaled matrix (for m < n, row-scaled) below `rcond` times
         the largest count as zero. Default: 30 times the machine epsilon of double precision.
