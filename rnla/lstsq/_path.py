@@ -17,7 +17,8 @@ from rnla.linalg.factor import column_scale
 from rnla.linalg.normal import DampedNormal
 from rnla.linalg.precondition import Preconditioner, TriangularPreconditioner
 from rnla.lstsq._check import check_problem
-from rnla.lstsq._choose import choose, choose_stable, default_sketch_size
+from rnla.lstsq._choose import choose, choose_stable
+from rnla.lstsq._cost import default_sketch_size
 from rnla.lstsq._defaults import MAXITER, RANK_CUTOFF, TOLERANCE
 from rnla.lstsq._methods import SPIR, SPNE, Gram
 from rnla.lstsq._path_operators import PathCertificate, PathNormal, PathPreconditioner

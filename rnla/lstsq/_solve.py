@@ -14,7 +14,7 @@ from rnla._core.rng import RNGLike
 from rnla._core.status import Status
 from rnla.linalg.precondition import Preconditioner, TriangularPreconditioner
 from rnla.lstsq._certificate import KarlsonWalden
-from rnla.lstsq._choose import default_sketch_size
+from rnla.lstsq._cost import default_sketch_size
 from rnla.lstsq._defaults import EPS
 from rnla.lstsq._direct import fits_dense, solve_gram, solve_lapack
 from rnla.lstsq._inner import conjugate_gradients, heavy_ball, lsqr
