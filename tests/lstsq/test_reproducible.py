@@ -150,6 +150,8 @@ def test_blas_keeps_its_threads(method, rng, monkeypatch):
     def blas_threads():
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
+    original = blas_threads()
+    threadpool_limits(3, user_api="blas")
     before = blas_threads()
     workers = [
         threading.Thread(target=lstsq_refine, args=(A, b), kwargs={"method": method, "rng": 0})
@@ -163,7 +165,7 @@ def test_blas_keeps_its_threads(method, rng, monkeypatch):
             worker.join()
         assert blas_threads() == before
     finally:
-        threadpool_limits(before[0], user_api="blas")
+        threadpool_limits(original[0], user_api="blas")
 
 
 def test_layouts_agree_to_roundoff(rng):
