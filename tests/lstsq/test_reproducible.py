@@ -74,7 +74,7 @@ def test_no_seed_is_a_fresh_seed(rng):
 @pytest.mark.parametrize("method", ["spir", "gram", "lapack"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
 def test_any_number_of_threads_gives_the_same_bits(dtype, method, form, rng, threads):
-    A, b, _ = lstsq_problem(6000, 40, condition=1e3, residual=0.1, rng=rng, dtype=dtype)
+    A, b, _ = lstsq_problem(4000, 40, condition=1e3, residual=0.1, rng=rng, dtype=dtype)
     A, results = form(A), []
     for n in (1, 2, 4):
         threads(n)
@@ -93,7 +93,7 @@ def test_any_number_of_threads_for_several_columns_and_deficient_rank(condition,
 
 
 def test_eight_python_threads(rng):
-    A, b, _ = lstsq_problem(20_000, 30, condition=1e6, residual=0.1, rng=rng)
+    A, b, _ = lstsq_problem(5000, 30, condition=1e6, residual=0.1, rng=rng)
     forms = [form(A) for form in FORMS]
     expected = [
         bits(lstsq_refine(form, b, method="spir", rng=seed)) for seed, form in enumerate(forms)
@@ -116,7 +116,7 @@ def test_eight_python_threads(rng):
 
 
 def test_threads_may_change_while_others_solve(rng, threads):
-    A, b, _ = lstsq_problem(20_000, 30, condition=1e6, residual=0.1, rng=rng)
+    A, b, _ = lstsq_problem(8000, 30, condition=1e6, residual=0.1, rng=rng)
     expected, found = bits(lstsq_refine(A, b, method="spir", rng=0)), []
 
     def work():
