@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from rnla.linalg.normal import DampedNormal, NormalOperator, as_normal
 from rnla.lstsq._cost import FACTORS, QR_SHARE, gram_passes, spir_passes, spne_passes
 from rnla.lstsq._defaults import DENSE_BYTES
 from rnla.lstsq._methods import (
+    CGLS,
     LAPACK,
     NAMES,
     SKETCHED,
@@ -43,7 +44,9 @@ _SPIR_ROWS, _SPIR_ASPECT = 30_000, 24
 _TALL = 6
 _PROBE_FACTOR = 3
 _PROBE_LIMIT = 3e5
-_WITHOUT_PRECONDITIONER = (Gram, LAPACK, SPNE, SketchAndSolve)
+_WITHOUT_PRECONDITIONER = (Gram, LAPACK, CGLS, SPNE, SketchAndSolve)
+# Arrays of n x n that stand at once: beside the sketch, or with the Gram matrix.
+_SQUARES, _GRAM_SQUARES = 4, 5
 
 
 def choose_method(
@@ -104,7 +107,7 @@ def choose(
         and _looks_well_conditioned(A)
     ):
         return Choice(method=Gram(), reason="well conditioned: one matrix product is cheapest")
-    if isinstance(stable.method, SPIR) and _sparse_gram_is_cheap(A):
+    if isinstance(stable.method, SPIR | CGLS) and _sparse_gram_is_cheap(A):
         return Choice(
             method=Gram(), reason="sparse: to try the Gram matrix costs little beside a sketch"
         )
@@ -117,15 +120,20 @@ def choose_stable(
     """Choose for a matrix of any condition number."""
     m, n = A.shape
     spir = SPIR(sketch=sketch, sketch_size=sketch_size)
+    if is_damped_wide(A):
+        return _choose_wide(A.inner, spir)
     if m < n:
         return _choose_wide(A, spir)
     if A.matrix_free:
+        _check_fits(A)
         if m < 2 * n:
             return Choice(method=LAPACK(), reason="m < 2 n: too few rows for a sketch")
         return Choice(method=spir, reason="an operator is sketched by n products")
     # Twice the memory of A is what QR needs for its copy.
     huge = m >= _TALL * n and 16 * m * n > DENSE_BYTES
     if not A.is_dense:
+        if not _fits(A):
+            return Choice(method=CGLS(), reason="sparse, with too many columns for a factor")
         if m >= _TALL * n or huge:
             return Choice(method=spir, reason="sparse and tall: the sketch is small")
         return Choice(method=LAPACK(), reason="sparse but not tall: QR of the dense matrix")
@@ -140,8 +148,28 @@ def choose_stable(
     return Choice(method=spir, reason="tall: a sketch and a few readings of A")
 
 
+def is_damped_wide(A: NormalOperator) -> TypeGuard[DampedNormal]:
+    """Tell whether damping has made a matrix with more columns than rows a tall one."""
+    return isinstance(A, DampedNormal) and A.is_wide
+
+
+def _fits(A: NormalOperator, squares: float = min(FACTORS) + _SQUARES) -> bool:
+    """Tell whether a sketch, or so many square matrices of the smaller dimension, may be made."""
+    return squares * A.dtype.itemsize * float(min(A.shape)) ** 2 <= DENSE_BYTES
+
+
+def _check_fits(A: NormalOperator) -> None:
+    if not A.is_dense and not _fits(A):
+        size = min(FACTORS) * A.dtype.itemsize * float(min(A.shape)) ** 2 / 2**30
+        raise ValueError(
+            f"`A` of shape {A.shape} needs a sketch of {size:.1f} GiB, more than method='auto' "
+            "makes; method='spir' makes it where there is the memory"
+        )
+
+
 def _choose_wide(A: NormalOperator, spir: SPIR) -> Choice:
     m, n = A.shape
+    _check_fits(A)
     if A.matrix_free:
         enough = n >= 2 * m
     elif A.is_dense:
@@ -165,7 +193,7 @@ def _gram_is_cheapest(A: NormalOperator, k: int, sketch_size: int | None) -> boo
 
 def _sparse_gram_is_cheap(A: NormalOperator) -> bool:
     """Compare it with a sketch in flops of QR: for an ill-conditioned A it is tried in vain."""
-    if A.is_dense or A.matrix_free:
+    if A.is_dense or A.matrix_free or not _fits(A, _GRAM_SQUARES):
         return False
     cube = float(A.shape[1]) ** 3
     gram = _SCATTER * A.gram_updates() + cube / 3 * QR_SHARE
@@ -208,6 +236,10 @@ def resolve(
             f"`preconditioner` is of no use to method={chosen.name!r}, which needs a factor of its "
             "own; use method='spir'"
         )
+    if problem.P is not None and is_damped_wide(problem.A) and not isinstance(chosen, SPIR):
+        raise ValueError(
+            f"`preconditioner` is of no use to method={chosen.name!r} with m < n; use method='spir'"
+        )
     if problem.X0 is not None and _takes_no_start(chosen):
         raise ValueError(
             f"`x0` is of no use to method={chosen.name!r} with a start of its own; "
@@ -227,7 +259,7 @@ def _resolve(
     sketch: str | SketchingOperator,
     sketch_size: int | None,
 ) -> tuple[Method, Method | None]:
-    if isinstance(method, SketchedMethod | Gram | LAPACK):
+    if isinstance(method, SketchedMethod | Gram | LAPACK | CGLS):
         if sketch_size is not None or not (isinstance(sketch, str) and sketch == "sparse_sign"):
             raise ValueError(
                 "`sketch` and `sketch_size` must be left out when `method` is an object, which "
@@ -247,7 +279,7 @@ def _resolve(
         options = kind(sketch=sketch, sketch_size=sketch_size)
         if kind.name == name:
             return options, None
-    direct: dict[str, Method] = {"gram": Gram(), "lapack": LAPACK()}
+    direct: dict[str, Method] = {"gram": Gram(), "lapack": LAPACK(), "cgls": CGLS()}
     if name in direct:
         if sketch_size is not None or sketch != "sparse_sign":
             unused = "sketch" if sketch_size is None else "sketch_size"

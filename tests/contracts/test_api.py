@@ -32,6 +32,7 @@ NAMES = {
         "warmup",
     ],
     rnla.lstsq: [
+        "CGLS",
         "FOSSILS",
         "LAPACK",
         "SIRR",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rnla._core.checks import check_finite_array
 from rnla._core.threads import even_parts, run_parts, single_threaded_blas
 from rnla._kernels import sweep
+from rnla.linalg.factor import column_scale
 from rnla.linalg.normal._base import CHUNK_ENTRIES, CHUNKS, NormalOperator
 from rnla.sketch import SketchingOperator
 
@@ -174,6 +175,15 @@ class DenseNormal(NormalOperator):
 
     def _run(self, task: Any) -> None:
         run_parts(task, [(chunk, *part) for chunk, part in enumerate(self._parts())])
+
+    def column_norms(self) -> NDArray[np.float64]:
+        self.n_passes += 1
+        norms = np.zeros(self.shape[1])
+        for block, _ in self._blocks():
+            # No squares of the whole: they may leave the range.
+            unit = column_scale(np.abs(block).max(axis=0, initial=0.0))
+            norms = np.hypot(norms, np.linalg.norm(block * unit, axis=0) / unit)
+        return norms
 
     def sample(self, count: int) -> NDArray[Any]:
         m = self.shape[0]
