@@ -27,18 +27,17 @@ from rnla.eigen._epsi_rate import predicted_rate
 from rnla.eigen._epsi_surrogate import (
     FAMILIES,
     adopt_surrogate,
+    default_shrink,
     in_units_of_the_caller,
     make_surrogate,
 )
 from rnla.eigen._result import EigenResult
 from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock, as_block_operator
-from rnla.linalg.orth import random_block
 from rnla.linalg.surrogate import Surrogate
 
 _METHODS = ("auto", "single", "lazy")
 _WHICH = ("LA", "SA", "LM")
 _MAXITER = 200
-_POWER_STEPS = 5
 # Residuals are formed to a few roundoffs times a slowly growing factor.
 _TOLERANCE_POWER = 0.75
 _RISE = 10.0
@@ -109,18 +108,19 @@ def epsi(
         Rank of the surrogate; for :math:`(S A)^H (S A)` the rows of S. Default ``max(100, 20 k)``,
         at most n; for :math:`(S A)^H (S A)` it is ``6 n``.
     shrink : float, optional
-        Factor in (0, 1] on the surrogate's eigenvalues, which keeps shifts off them. Default
-        ``1 - 2 k / (sketch_size - k)`` for Lazy-EPSI with "nystrom", as its authors have it,
-        where that is at least 1/2, else 1.
+        Factor in (0, 1] on the surrogate's eigenvalues, which keeps the shifts above them. Default:
+        with r the rank of the surrogate ``1 - 2 k / (r - k)``, as Lazy-EPSI's authors have it, and
+        ``1 - 1.5 n / sketch_size`` for :math:`(S A)^H (S A)`, but never below 1/2. It is 1 for
+        "biased_sparse_sign", and for "single" with "nystrom", which is low already.
     surrogate : Surrogate or array_like, shape (n, n), optional
         Use this instead of a sketch: for singular triplets it stands for :math:`A^H A`.
         ``result.surrogate`` of a related matrix, or a Hermitian matrix.
     v0 : array_like, shape (n,) or (n, p), optional
-        Start. Default: for "single" five power steps on the surrogate, for "lazy" the leading
-        vectors of a randomized decomposition without power steps.
+        Start. Default: the leading eigenvectors of the surrogate.
     rtol : float, optional
-        Stop when the largest residual norm is at most `rtol` times the scale of A, the largest norm
-        of a product with a unit vector that was seen. Default ``eps**0.75``: 1.8e-12 in double
+        Stop when the certificate is at most `rtol`: the largest residual norm, or the largest
+        distance by which a value fell behind that of an earlier sweep, relative to the largest norm
+        of a product of A with a unit vector that was seen. Default ``eps**0.75``: 1.8e-12 in double
         precision.
     maxiter : int, optional
         Sweeps allowed, 0 or more. Default 200.
@@ -177,10 +177,11 @@ def epsi(
       sketch included, is at least as good, so from a cold start Lanczos needs fewer products. EPSI
       pays where a surrogate is free: left from a related matrix, or made from few entries.
 
-    A certificate says that the pairs are pairs of A, not that they are the largest: that can fail
-    where a start is nearly orthogonal to a vector, as in every method. For singular triplets
-    ``A X`` is decomposed, not :math:`X^H A^H A X`, so that small values keep their relative
-    accuracy.
+    A small residual says that a pair is a pair of A, not that it is the largest. Since Ritz values
+    never exceed eigenvalues, an iteration that wanders off to a smaller one is found out, and ends
+    as diverged; a vector that the start does not see at all is missed, as in every method. For
+    singular triplets ``A X`` is decomposed, not :math:`X^H A^H A X`, so that small values keep
+    their relative accuracy.
 
     A sweep costs k products with A (and k with its adjoint), ``4 n r k + 2 n k^2`` flops for a
     surrogate of rank r, which costs r products and ``O(n r^2)`` flops, once, and n r numbers of
@@ -223,7 +224,7 @@ def epsi(
         raise ValueError("`sketch` and `sketch_size` must be left out where `surrogate` is given")
     else:
         made = _shrunk(adopt_surrogate(problem, surrogate), 1.0 if shrink is None else shrink)
-    X = _start(problem, made, start, k, single, generator)
+    X = _start(problem, made, start, k, generator)
     step: Callable[[Pairs], NDArray[Any]] = (
         partial(single_step, made, c) if single else partial(lazy_step, made, generator)
     )
@@ -335,9 +336,7 @@ def _made_surrogate(
     check_word(sketch, "sketch", FAMILIES)
     made = make_surrogate(problem, sketch, sketch_size, k, rng)
     if shrink is None:
-        shrink = 1.0
-        if sketch == "nystrom" and not single and made.rank >= 5 * k:
-            shrink = 1.0 - 2.0 * k / (made.rank - k)
+        shrink = default_shrink(problem, sketch, made, k, single=single)
     return _shrunk(made, shrink)
 
 
@@ -353,25 +352,11 @@ def _start(
     surrogate: Surrogate,
     given: NDArray[Any] | None,
     k: int,
-    single: bool,
     rng: np.random.Generator,
 ) -> NDArray[Any]:
-    if given is not None:
-        return problem.start_from(given, k, rng)
-    if not single:
-        return problem.start_from(problem.start(k, rng), k, rng)
-    u = random_block(rng, (problem.n, 1), problem.A.dtype)
-    # Made positive semidefinite, so that the largest eigenvalue wins and not the lowest.
-    lift = 0.0
-    if not isinstance(problem, HermitianProblem) or problem.which != "LM":
-        lift = max(0.0, -float(surrogate.values.min(initial=0.0)))
-    for _ in range(_POWER_STEPS):
-        u = surrogate.product(u) + np.asarray(lift, u.real.dtype) * u
-        length = float(np.linalg.norm(u))
-        if length == 0:
-            break
-        u = u / np.asarray(length, u.real.dtype)
-    return problem.start_from(u, 1, rng)
+    if given is None:
+        given = surrogate.basis[:, problem.order(surrogate.values)[:k]]
+    return problem.start_from(given, k, rng)
 
 
 def _honest(outcome: Outcome) -> Status:
@@ -379,6 +364,8 @@ def _honest(outcome: Outcome) -> Status:
     history, status = outcome.history, outcome.status
     if status not in (Status.STAGNATED, Status.MAX_ITERATIONS):
         return status
-    best = int(np.argmin(history))
-    risen = history[-1] > _RISE * history[best] and len(history) - 1 - best >= _RISEN_FOR
+    since_best = history[int(np.argmin(history)) + 1 :]
+    if len(since_best) < _RISEN_FOR:
+        return status
+    risen = float(np.median(since_best[-_RISEN_FOR:])) > _RISE * history.min()
     return Status.DIVERGED if risen else status

@@ -37,8 +37,8 @@ class EpsiState(State):
     pairs: Any = None
 
 
-def _state(problem: Problem, pairs: Pairs, n_iter: int) -> EpsiState:
-    largest = float(pairs.norms.max(initial=0.0))
+def _state(problem: Problem, pairs: Pairs, lag: NDArray[Any], n_iter: int) -> EpsiState:
+    largest = float(np.maximum(pairs.norms, lag).max(initial=0.0))
     error = largest / problem.scale if problem.scale > 0 else 0.0
     return EpsiState(
         n_iter=n_iter,
@@ -66,12 +66,20 @@ def iterate(problem: Problem, X: NDArray[Any], step: Callable[[Pairs], NDArray[A
     Yields
     ------
     EpsiState
-        The start, then each sweep. It ends where nothing was gained for long.
+        The start, then each sweep. Its error is the largest residual norm, or the largest distance
+        by which a Ritz value fell behind, relative to the scale of A. It ends where nothing was
+        gained for long.
     """
     n_iter = best_at = 0
     best = np.inf
+    most = np.full(X.shape[1], -np.inf)
     while True:
-        state = _state(problem, problem.pairs(X), n_iter)
+        pairs = problem.pairs(X)
+        # Ritz values bound eigenvalues from one side: pairs that fell behind those of an earlier
+        # sweep are not the pairs wanted, however small their residuals.
+        reached = problem.reached(pairs)
+        most = np.maximum(most, reached)
+        state = _state(problem, pairs, most - reached, n_iter)
         if state.error < best:
             best, best_at = state.error, n_iter
         stop = yield state

@@ -74,7 +74,8 @@ class Problem(ABC):
 
     def forward(self, X: NDArray[Any]) -> NDArray[Any]:
         """Multiply by the scaled A and watch its norm."""
-        Y = self.A.product(X) * np.asarray(self.unit, X.real.dtype)
+        Y = self.A.product(X)
+        Y = Y * np.asarray(self.unit, Y.real.dtype)
         lengths = column_lengths(Y)
         if not np.isfinite(lengths).all():
             raise np.linalg.LinAlgError("`A` returned NaN or infinity for a finite vector")
@@ -86,12 +87,16 @@ class Problem(ABC):
         """Return ``H X`` for the scaled problem."""
 
     @abstractmethod
+    def reached(self, pairs: Pairs) -> NDArray[Any]:
+        """Return what the scaled A has at least: the j-th number bounds its j-th one from below."""
+
+    @abstractmethod
     def pairs(self, X: NDArray[Any]) -> Pairs:
         """Return the Ritz pairs in the span of orthonormal X."""
 
-    @abstractmethod
-    def start(self, q: int, rng: np.random.Generator) -> NDArray[Any]:
-        """Return q leading vectors of a randomized decomposition without power steps."""
+    def order(self, theta: NDArray[Any]) -> NDArray[np.intp]:
+        """Return the permutation that puts the Ritz values of H wanted first."""
+        return np.argsort(-theta, kind="stable")
 
     def start_from(self, V: NDArray[Any], q: int, rng: np.random.Generator) -> NDArray[Any]:
         """Return an orthonormal block of q vectors, the given ones first."""
@@ -121,15 +126,11 @@ class HermitianProblem(Problem):
         R = AX - X * theta
         return Pairs(X, theta, R, theta / self.unit, column_lengths(R))
 
-    def order(self, theta: NDArray[Any]) -> NDArray[np.intp]:
-        """Return the permutation that puts the Ritz values wanted first."""
-        return np.argsort(-np.abs(theta) if self.which == "LM" else -theta, kind="stable")
+    def reached(self, pairs: Pairs) -> NDArray[Any]:
+        return np.abs(pairs.theta) if self.which == "LM" else pairs.theta
 
-    def start(self, q: int, rng: np.random.Generator) -> NDArray[Any]:
-        size = min(self.n, q + _OVERSAMPLE)
-        Omega = random_block(rng, (self.n, size), self.A.dtype)
-        Q = orthonormal_block(self.forward(Omega / column_lengths(Omega)), rng=rng)
-        return self.pairs(Q).X[:, :q]
+    def order(self, theta: NDArray[Any]) -> NDArray[np.intp]:
+        return np.argsort(-np.abs(theta) if self.which == "LM" else -theta, kind="stable")
 
 
 class SingularProblem(Problem):
@@ -138,8 +139,12 @@ class SingularProblem(Problem):
     def product(self, X: NDArray[Any]) -> NDArray[Any]:
         return self._backward(self.forward(X))
 
+    def reached(self, pairs: Pairs) -> NDArray[Any]:
+        return np.asarray(pairs.values * self.unit)
+
     def _backward(self, Y: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(self.A.adjoint(Y) * np.asarray(self.unit, Y.real.dtype))
+        Z = self.A.adjoint(Y)
+        return np.asarray(Z * np.asarray(self.unit, Z.real.dtype))
 
     def pairs(self, X: NDArray[Any]) -> Pairs:
         # Of A X, not of X^H A^H A X: small singular values keep their relative accuracy.
@@ -147,16 +152,6 @@ class SingularProblem(Problem):
         X = X @ WH.conj().T
         D = self._backward(P) - X * sigma
         return Pairs(X, sigma**2, D * sigma, sigma / self.unit, column_lengths(D), P)
-
-    def start(self, q: int, rng: np.random.Generator) -> NDArray[Any]:
-        size = min(*self.A.shape, q + _OVERSAMPLE)
-        Omega = random_block(rng, (self.n, size), self.A.dtype)
-        Q = orthonormal_block(self.forward(Omega / column_lengths(Omega)), rng=rng)
-        _, _, VH = np.linalg.svd(self._backward(Q).conj().T, full_matrices=False)
-        return np.asarray(VH[:q].conj().T)
-
-
-_OVERSAMPLE = 10
 
 
 class NormalBlock(BlockOperator):

@@ -14,13 +14,12 @@ SPECTRA = {
 
 
 @pytest.mark.parametrize("c", [0.0, 0.125, np.inf])
-@pytest.mark.parametrize("size", [20, 40, 60])
-@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize(("spectrum", "size"), [("exponential", 60), ("power", 15), ("power", 30)])
 def test_the_rate_of_one_vector_is_predicted(rng, spectrum, size, c):
     A, _ = planted_hermitian(rng, SPECTRA[spectrum])
     result = epsi(A, c=c, sketch="nystrom", sketch_size=size, predict_rate=True, rng=rng)
     assert result.success
-    assert result.rate == pytest.approx(observed_rate(result.history), abs=0.01)
+    assert result.rate == pytest.approx(observed_rate(A, result, rng), abs=0.01)
 
 
 @pytest.mark.parametrize("size", [60, 90])
@@ -28,13 +27,13 @@ def test_the_rate_of_lazy_epsi_is_predicted(rng, size):
     A, _ = planted_hermitian(rng, SPECTRA["exponential"])
     result = epsi(A, 4, sketch="nystrom", sketch_size=size, predict_rate=True, rng=rng)
     assert result.success
-    assert result.rate == pytest.approx(observed_rate(result.history), abs=0.01)
+    assert result.rate == pytest.approx(observed_rate(A, result, rng), abs=0.01)
 
 
 def test_the_rate_of_triplets_is_predicted(rng):
     A = planted_singular(rng, 400, np.logspace(0, -3, 50))
-    result = epsi(A, sketch="gaussian", sketch_size=300, predict_rate=True, rng=rng)
-    assert result.rate == pytest.approx(observed_rate(result.history), abs=0.01)
+    result = epsi(A, c=np.inf, sketch="gaussian", predict_rate=True, rng=rng)
+    assert result.rate == pytest.approx(observed_rate(A, result, rng, c=np.inf), abs=0.01)
 
 
 def test_a_larger_sketch_is_faster(rng):
@@ -42,57 +41,50 @@ def test_a_larger_sketch_is_faster(rng):
     rates = [
         np.median(
             [
-                epsi(
-                    A, sketch="gaussian", sketch_size=size, c=np.inf, predict_rate=True, rng=rng
-                ).rate
+                epsi(A, sketch="gaussian", sketch_size=size, predict_rate=True, rng=rng).rate
                 for _ in range(5)
             ]
         )
-        for size in (300, 600, 1200)
+        for size in (150, 1200)
     ]
-    # At least linearly: half the error of the sketch in norm takes four times the rows.
-    assert rates[0] > rates[1] > rates[2]
-    assert rates[2] < 0.7 * rates[0]
+    # Eight times the rows: the error of the sketch falls to 0.35 of its norm.
+    assert rates[1] < 0.5 * rates[0]
 
 
 def indefinite(rng, n=200, gap=0.2):
-    """A spectrum with a gap, and a surrogate whose error has both signs."""
-    values = np.r_[1.0, (1 - gap) * np.exp(-np.arange(n - 1) / 20)]
-    A, Q = planted_hermitian(rng, values)
+    """A matrix with a gap, its leading vector, and a surrogate whose error has both signs."""
+    A, Q = planted_hermitian(rng, np.r_[1.0, (1 - gap) * np.exp(-np.arange(n - 1) / 20)])
+    u = Q[:, :1]
     E = rng.standard_normal((n, n))
     E = E + E.T
-    return A, Q, E
+    # No first-order effect on the leading eigenvalue: the shift meets that of the surrogate.
+    E = E - u * (u.T @ E @ u)[0, 0] @ u.T
+    return A, Q, A + 0.3 * gap * E / np.linalg.norm(E, 2)
 
 
 def test_epsi_diverges_for_an_indefinite_error_and_says_so(rng):
-    A, Q, E = indefinite(rng)
-    # No first-order effect on the eigenvalue: the shift meets the surrogate's own.
-    u = Q[:, :1]
-    E = E - u * (u.T @ E @ u)[0, 0] @ u.T
-    surrogate = A + 0.3 * 0.2 * E / np.linalg.norm(E, 2)
-    start = u + 1e-3 * rng.standard_normal(u.shape)
-    with pytest.warns(rnla.ConvergenceWarning):
+    A, Q, surrogate = indefinite(rng)
+    start = Q[:, :1] + 1e-3 * rng.standard_normal((200, 1))
+    with pytest.warns(rnla.ConvergenceWarning, match="left the answer"):
         plain = epsi(A, surrogate=surrogate, v0=start, predict_rate=True, rng=rng)
-    assert not plain.success
-    assert plain.status in (Status.DIVERGED, Status.STAGNATED)
+    assert plain.status is Status.DIVERGED
     assert plain.rate > 1
-    # What is returned is the best that was seen, not the last.
-    assert plain.residual_norms[0] == plain.residual_history.min()
+    # What is returned is the best that was seen, not the last. Later residuals may be smaller, but
+    # they are those of another pair.
+    assert plain.residual_norms[0] == plain.residual_history[np.argmin(plain.history), 0]
+    assert plain.values[0] > 0.99
     robust = epsi(A, surrogate=surrogate, v0=start, c=np.inf, predict_rate=True, rng=rng)
     assert robust.success
-    assert robust.rate < 1
+    assert robust.rate < 0.5
     np.testing.assert_allclose(robust.values, 1, rtol=1e-12)
 
 
-def test_divergence_has_a_status_of_its_own(rng):
-    A, Q, _ = indefinite(rng)
-    # The surrogate has the second eigenvalue on the wrong side of the first.
-    surrogate = A + 0.4 * Q[:, 1:2] @ Q[:, 1:2].T
-    start = Q[:, :1] + 1e-6 * rng.standard_normal((200, 1))
-    with pytest.warns(rnla.ConvergenceWarning, match="the certificate rose"):
-        result = epsi(A, surrogate=surrogate, v0=start, predict_rate=True, rng=rng)
-    assert result.status is Status.DIVERGED
-    assert result.rate > 1
+def test_an_error_in_the_direction_of_the_vector_is_no_trouble(rng):
+    A, Q, surrogate = indefinite(rng)
+    start = Q[:, :1] + 1e-3 * rng.standard_normal((200, 1))
+    result = epsi(A, surrogate=surrogate - 0.05 * Q[:, :1] @ Q[:, :1].T, v0=start, rng=rng)
+    assert result.success
+    np.testing.assert_allclose(result.values, 1, rtol=1e-12)
 
 
 def test_a_full_basis_has_nothing_left_to_converge(rng):
