@@ -152,11 +152,23 @@ def _orthonormal(
         if Q.shape[1] == 0:
             return Q
         if V.shape[1]:
-            Q = Q - V @ (MV.conj().T @ Q)
+            Q = _project(Q, V, MV)
         Q, clean = _orthogonalise(Q, inner)
         if clean:
             return Q
     raise np.linalg.LinAlgError("the inner product is not positive on the block")
+
+
+def _project(Q: NDArray[Any], V: NDArray[Any], MV: NDArray[Any]) -> NDArray[Any]:
+    """Project against V; twice, where so little is left that its rounding errors show."""
+    left: NDArray[Any] = Q - V @ (MV.conj().T @ Q)
+    before, after = np.sqrt(_squared_lengths(Q)), np.sqrt(_squared_lengths(left))
+    eps = np.finfo(Q.dtype).eps
+    if (after >= np.sqrt(eps) * before).all():
+        return left
+    keep = after > _VANISHED * eps * before
+    left = left[:, keep] * (before[keep] / after[keep])
+    return np.asarray(left - V @ (MV.conj().T @ left))
 
 
 def _unit_in_norm(Q: NDArray[Any], inner: InnerProduct) -> NDArray[Any]:
@@ -198,10 +210,9 @@ def _inverse_cholesky(G: NDArray[Any], eps: float) -> NDArray[Any] | None:
         T: NDArray[Any] = np.triu(np.linalg.inv(L).conj().T)
     except np.linalg.LinAlgError:
         return None
-    # The rounding error of G, relative to its smallest eigenvalue: it is what the second round
-    # has to mend. Columns of G are of unit length, so the norm of T is the condition.
-    loss = len(G) * eps * float(np.abs(T).max()) ** 2 * _VANISHED
-    return T if loss < _KEPT_LENGTH else None
+    # Columns of G are of unit length, so the size of T is the condition of the block: its square
+    # times eps is the orthogonality that is lost, itself the part of the span.
+    return T if float(np.abs(T).max()) < eps**-0.25 else None
 
 
 def _by_columns(Q: NDArray[Any], MQ: NDArray[Any], inner: InnerProduct) -> NDArray[Any]:

@@ -92,6 +92,16 @@ def test_no_room_left(rng):
     assert orthonormal_block(np.zeros((6, 3))).shape == (6, 0)
 
 
+def test_one_direction_left_for_many_columns(rng):
+    """The rest of a column is then rounding error, which must not pass for a direction."""
+    for n in (6, 16, 58):
+        V = np.linalg.qr(random_matrix(rng, (n, n - 1), complex))[0]
+        noise = random_matrix(rng, (n, 5), complex) * 10.0 ** -np.arange(11, 16)
+        Q = orthonormal_block(V @ random_matrix(rng, (n - 1, 5), complex) + noise, V)
+        assert Q.shape[1] <= 1
+        assert defect(np.hstack([V, Q])) < 1e-14
+
+
 def test_zero_columns_become_random_ones(rng):
     first = orthonormal_block(np.zeros((40, 3)), rng=np.random.default_rng(1))
     second = orthonormal_block(np.zeros((40, 3)), rng=np.random.default_rng(1))
