@@ -75,6 +75,18 @@ def test_inner_product(rng, dtype):
     assert defect(np.hstack([V, again]), M) < 10 * 2.2e-16 * scale
 
 
+def test_an_ill_conditioned_inner_product_with_little_room_left(rng):
+    F = np.linalg.qr(rng.standard_normal((40, 40)))[0]
+    M = (F * np.logspace(0, -7, 40)) @ F.T
+    M = (M + M.T) / 2
+    V = orthonormal_block(rng.standard_normal((40, 38)), inner=M.__matmul__)
+    for fill in (None, rng):
+        Q = orthonormal_block(rng.standard_normal((40, 9)), V, inner=M.__matmul__, rng=fill)
+        full = np.hstack([V, Q])
+        assert Q.shape[1] == 2 if fill is not None else Q.shape[1] <= 2
+        assert defect(full, M) < 10 * 2.2e-16 * np.linalg.norm(full, 2) ** 2
+
+
 def test_noise_is_dropped_by_the_scale_of_the_operator(rng):
     X = rng.standard_normal((50, 4)) * [1.0, 1e-17, 1.0, 1e-16]
     assert orthonormal_block(X, floor=1e-14).shape == (50, 2)
