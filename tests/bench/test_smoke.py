@@ -22,6 +22,7 @@ RUNS = {
     "small": [],
     "startup": [],
     "epsi": [],
+    "spmm": [],
 }
 
 
