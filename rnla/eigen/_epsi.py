@@ -113,8 +113,9 @@ def epsi(
     shrink : float, optional
         Factor in (0, 1] on the surrogate's eigenvalues, which keeps the shifts above them. Default:
         with r the rank of the surrogate ``1 - 2 k / (r - k)``, as Lazy-EPSI's authors have it, and
-        ``1 - 1.5 n / sketch_size`` for :math:`(S A)^H (S A)`, but never below 1/2. It is 1 for
-        "biased_sparse_sign", and for "single" with "nystrom", which is low already.
+        ``1 - n / d - 2 sqrt(2 / d)``, d the `sketch_size`, for :math:`(S A)^H (S A)`, but never
+        below 1/2. It is 1 for "biased_sparse_sign", and for "single" with "nystrom", which is low
+        already.
     surrogate : Surrogate or array_like, shape (n, n), optional
         Use this instead of a sketch: for singular triplets it stands for :math:`A^H A`.
         ``result.surrogate`` of a related matrix, or a Hermitian matrix.
