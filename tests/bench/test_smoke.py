@@ -22,6 +22,8 @@ RUNS = {
     "least_squares": ["--condition", "1e10", "--methods", "gelsd,gelsy,QR,lsqr,Gram,spir"],
     "small": [],
     "startup": [],
+    "epsi": [],
+    "spmm": [],
 }
 
 

@@ -1,0 +1,98 @@
+"""Products of CSR rows with a block of columns.
+
+The sums of a row are formed in the order of its stored entries, four of them at a time where there
+are many columns: the result does not depend on how rows are shared out.
+"""
+
+import numpy as np
+
+from rnla._kernels._jit import kernel
+
+# From this many columns on, sums in memory beat sums in registers.
+WIDE = 8
+
+_1 = np.uintp(1)
+_2 = np.uintp(2)
+_3 = np.uintp(3)
+_4 = np.uintp(4)
+
+
+@kernel
+def multiply_column(indptr, indices, data, X, width, column, zero, out):
+    """Write one column of ``A @ X`` to `out` for the rows of A that `indptr` points to.
+
+    `X` (n, width) and `out` (rows, width) are C-ordered and flattened to one axis; `zero` is that
+    of their dtype. Unsigned indices spare the test for negative ones.
+    """
+    b, c = np.uintp(width), np.uintp(column)
+    for i in range(indptr.shape[0] - 1):
+        row = np.uintp(i)
+        p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
+        s = zero
+        while p < stop:
+            s += data[p] * X[np.uintp(indices[p]) * b + c]
+            p += _1
+        out[row * b + c] = s
+
+
+@kernel
+def multiply_two_columns(indptr, indices, data, X, width, column, zero, out):
+    """Write two columns of ``A @ X`` to `out`, like `multiply_column`."""
+    b, c = np.uintp(width), np.uintp(column)
+    for i in range(indptr.shape[0] - 1):
+        row = np.uintp(i)
+        p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
+        s0, s1 = zero, zero
+        while p < stop:
+            v, t = data[p], np.uintp(indices[p]) * b + c
+            s0 += v * X[t]
+            s1 += v * X[t + _1]
+            p += _1
+        t = row * b + c
+        out[t], out[t + _1] = s0, s1
+
+
+@kernel
+def multiply_four_columns(indptr, indices, data, X, width, column, zero, out):
+    """Write four columns of ``A @ X`` to `out`, like `multiply_column`."""
+    b, c = np.uintp(width), np.uintp(column)
+    for i in range(indptr.shape[0] - 1):
+        row = np.uintp(i)
+        p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        while p < stop:
+            v, t = data[p], np.uintp(indices[p]) * b + c
+            s0 += v * X[t]
+            s1 += v * X[t + _1]
+            s2 += v * X[t + _2]
+            s3 += v * X[t + _3]
+            p += _1
+        t = row * b + c
+        out[t], out[t + _1], out[t + _2], out[t + _3] = s0, s1, s2, s3
+
+
+@kernel
+def multiply_rows_wide(indptr, indices, data, X, out):
+    """Write all columns of ``A @ X`` to `out` (rows, b); both are C-ordered."""
+    width = out.shape[1]
+    for i in range(indptr.shape[0] - 1):
+        row = np.uintp(i)
+        p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
+        for c in range(width):
+            out[row, np.uintp(c)] = 0
+        while p + _3 < stop:
+            v0, v1, v2, v3 = data[p], data[p + _1], data[p + _2], data[p + _3]
+            j0, j1 = np.uintp(indices[p]), np.uintp(indices[p + _1])
+            j2, j3 = np.uintp(indices[p + _2]), np.uintp(indices[p + _3])
+            for c in range(width):
+                u = np.uintp(c)
+                out[row, u] = (
+                    out[row, u] + v0 * X[j0, u] + v1 * X[j1, u] + v2 * X[j2, u] + v3 * X[j3, u]
+                )
+            p += _4
+        while p < stop:
+            v, j = data[p], np.uintp(indices[p])
+            for c in range(width):
+                u = np.uintp(c)
+                out[row, u] += v * X[j, u]
+            p += _1

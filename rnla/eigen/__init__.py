@@ -1,0 +1,6 @@
+"""Eigenpairs and singular triplets."""
+
+from rnla.eigen._epsi import epsi
+from rnla.eigen._result import EigenResult
+
+__all__ = ["EigenResult", "epsi"]
