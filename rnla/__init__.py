@@ -4,11 +4,12 @@ import logging
 from importlib import import_module
 from typing import Any
 
-from rnla import lstsq, sketch
+from rnla import eigen, lstsq, sketch
 from rnla._core.results import LstsqResult
 from rnla._core.status import ConvergenceWarning, RnlaWarning, Status
 from rnla._core.threads import get_num_threads, limit_threads, set_num_threads
 from rnla._core.versions import show_versions
+from rnla.eigen import EigenResult, eigsh
 from rnla.lstsq import lstsq_refine
 from rnla.lstsq._warmup import warmup
 from rnla.refinement import RefineResult, refine
@@ -17,10 +18,13 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
+    "EigenResult",
     "LstsqResult",
     "RefineResult",
     "RnlaWarning",
     "Status",
+    "eigen",
+    "eigsh",
     "get_num_threads",
     "limit_threads",
     "lstsq",

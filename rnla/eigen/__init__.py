@@ -1,5 +1,7 @@
 """Eigenpairs and singular triplets."""
 
+from rnla.eigen._api import eigsh, solve
+from rnla.eigen._errors import EigenNoConvergence
 from rnla.eigen._result import EigenResult
 
-__all__ = ["EigenResult"]
+__all__ = ["EigenNoConvergence", "EigenResult", "eigsh", "solve"]
