@@ -149,7 +149,12 @@ def _pencil(
     if request.sigma is None and which in ("LA", "SA") and k * _SUBSET < n:
         subset = (n - k, n - 1) if which == "LA" else (0, k - 1)
     try:
-        values, X = eigh(A, M, subset_by_index=subset, check_finite=False)
+        if subset is not None:
+            values, X = eigh(A, M, subset_by_index=subset, check_finite=False)
+        else:
+            # Vectors of multiple eigenvalues are better orthonormalised by divide and conquer.
+            driver: Any = "evd" if M is None else "gvd"
+            values, X = eigh(A, M, driver=driver, check_finite=False)
         return values, X
     except np.linalg.LinAlgError:
         if M is None:

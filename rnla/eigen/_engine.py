@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.driver import Callback, Outcome, run
+from rnla._core.status import Status
 from rnla.eigen._dense import dense_pairs, prefers_dense
 from rnla.eigen._invert import shifted_inverse
 from rnla.eigen._lanczos import BlockLanczos, Plan, RitzState
+from rnla.eigen._polish import backward_stable, pencil_residual, polished
 from rnla.eigen._problem import (
     Buckling,
     Cayley,
@@ -157,7 +159,7 @@ def _plan(request: Request, problem: Problem, selection: Selection, options: Opt
     capacity = request.ncv or min(n, max(2 * k + 4 + 4 * block, k + room))
     return Plan(
         selection=selection,
-        block=min(block, max(1, (capacity - k) // 2)),
+        block=min(block, max(1, (capacity - k) // 4)),
         capacity=capacity,
         tol=request.tol,
         verify=options.verify,
@@ -185,16 +187,17 @@ def _solved(
     values = state.theta if problem is None else problem.eigenvalues(state.theta)
     order = np.argsort(values, kind="stable")
     values, X = values[order], state.x[:, order]
-    norms = state.residual_norm[order]
+    norms, status = state.residual_norm[order], outcome.status
     if problem is not None and not problem.is_original:
-        norms = _residual_norms(request, values, X, norms / np.abs(state.theta[order]))
+        relative = norms / np.abs(state.theta[order])
+        status, values, X, norms = _in_the_pencil(request, problem, status, values, X, relative)
     history = outcome.history[np.isfinite(outcome.history)]
     real = np.empty(0, request.dtype).real.dtype
     result = EigenResult(
         values=values.astype(real),
         vectors=np.ascontiguousarray(X, request.dtype),
-        residual_norms=norms,
-        status=outcome.status,
+        residual_norms=np.asarray(norms, np.float64),
+        status=status,
         method="dense" if problem is None else problem.name,
         verified=state.verified,
         n_iter=outcome.n_iter,
@@ -207,12 +210,28 @@ def _solved(
     return Solved(result, state.column_errors[order] <= tolerance, tolerance)
 
 
-def _residual_norms(
-    request: Request, values: NDArray[Any], X: NDArray[Any], relative: NDArray[Any]
-) -> NDArray[Any]:
-    """Return ``||A x - w M x||``, to first order where `OPinv` stands for A."""
+def _in_the_pencil(
+    request: Request,
+    problem: Problem,
+    status: Status,
+    values: NDArray[Any],
+    X: NDArray[Any],
+    relative: NDArray[Any],
+) -> tuple[Status, NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Judge pairs of a transformed problem by their residuals in the caller's."""
     if request.OPinv is not None:
+        # It stands for the matrix: the residual of OP, transformed to first order.
         assert request.sigma is not None
-        return np.asarray(relative * np.abs(values - request.sigma))
-    MX = X if request.M is None else request.M.product(X)
-    return np.asarray(np.linalg.norm(request.A.product(X) - MX * values, axis=0), np.float64)
+        return status, values, X, relative * np.abs(values - request.sigma)
+    norms = np.linalg.norm(pencil_residual(request, values, X), axis=0)
+    if not request.explicit or not np.isfinite(norms).all():
+        return status, values, X, norms
+    while type(problem) is ShiftInvert and not backward_stable(request, norms, values, X):
+        better, Y = polished(request, problem.main, values, X)
+        refined = np.linalg.norm(pencil_residual(request, better, Y), axis=0)
+        if not refined.max() < norms.max() / 2:
+            break
+        values, X, norms = better, Y, refined
+    if status is Status.STAGNATED and backward_stable(request, norms, values, X):
+        status = Status.CONVERGED
+    return status, values, X, norms

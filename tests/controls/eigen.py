@@ -10,20 +10,20 @@ def single_vector(A, case, rng, block=1, tol=1e-8):
     """Restarted Lanczos from one vector, which stops when its residuals are small."""
     n, k, m = A.shape[0], case.k, 2 * case.k + 20
     V = np.linalg.qr(rng.standard_normal((n, block)))[0]
-    while True:
+    for _ in range(5000):
         theta, S = np.linalg.eigh(V.T @ (A @ V))
         order = chosen(theta, case)
         theta, S = theta[order], S[:, order]
         R = A @ V @ S[:, :k] - V @ S[:, :k] * theta[:k]
         if V.shape[1] >= k and np.linalg.norm(R, axis=0).max() < tol * np.abs(theta).max():
             return np.sort(theta[:k])
-        if V.shape[1] + block > m:
-            # The newest directions carry the recurrence on.
-            V = np.linalg.qr(np.hstack([V @ S[:, : k + 6], V[:, -block:]]))[0]
         W = A @ V[:, -block:]
         for _ in range(2):
             W = W - V @ (V.T @ W)
-        V = np.hstack([V, np.linalg.qr(W)[0]])
+        if V.shape[1] + block > m:
+            V = V @ S[:, : k + 6]
+        V = np.linalg.qr(np.hstack([V, np.linalg.qr(W)[0]]))[0]
+    raise AssertionError("no convergence")
 
 
 def unverified_block(A, case, rng):

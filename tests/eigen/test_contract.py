@@ -26,7 +26,13 @@ def A(rng):
 def test_order_and_values_are_those_of_scipy(A, which, vectors, method, sigma, rng):
     options = {"which": which, "sigma": sigma, "return_eigenvectors": vectors}
     ours = rnla.eigsh(A, 5, method=method, rng=rng, **options)
-    theirs = scipy.sparse.linalg.eigsh(A, 5, **options)
+    if which == "SM" and sigma is None:
+        # What ARPACK would return, if it converged.
+        theirs = np.linalg.eigvalsh(A)
+        theirs = theirs[np.argsort(-np.abs(theirs))][-5:]
+        theirs = (np.sort(theirs),) if vectors else theirs
+    else:
+        theirs = scipy.sparse.linalg.eigsh(A, 5, **options)
     if vectors:
         ours, theirs = ours[0], theirs[0]
     assert np.abs(ours - theirs).max() < 1e-11
@@ -36,6 +42,8 @@ def test_order_and_values_are_those_of_scipy(A, which, vectors, method, sigma, r
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", ["f", "d", "F", "D", "i", "?", "e"])
 def test_types(dtype, kind, method, rng):
+    if dtype == "e" and kind not in (np.asarray, aslinearoperator):
+        pytest.skip("SciPy has no sparse matrices of half precision")
     A = 10 * cases.hermitian(np.linspace(-1, 1, 90), rng, complex if dtype in "FD" else float)
     A = A.astype(dtype)
     A = A | A.T if dtype == "?" else A + A.conj().T if dtype == "i" else A
@@ -124,11 +132,11 @@ def test_all_eigenvalues(k, rng):
 def test_no_convergence_is_scipys_with_what_was_found(rng):
     A = scipy.sparse.diags_array(np.concatenate([[100.0], np.linspace(0, 1, 1999)])).tocsr()
     with pytest.raises(ArpackNoConvergence) as caught:
-        rnla.eigsh(A, 3, ncv=12, maxiter=2, rng=rng)
+        rnla.eigsh(A, 3, ncv=12, maxiter=3, rng=rng)
     error = caught.value
     assert isinstance(error, EigenNoConvergence)
     assert str(error) == (
-        "ARPACK error -1: No convergence (2 iterations, 1/3 eigenvectors converged)"
+        "ARPACK error -1: No convergence (3 iterations, 1/3 eigenvectors converged)"
     )
     assert np.abs(error.eigenvalues - 100).max() < 1e-11
     assert error.eigenvectors.shape == (2000, 1)
