@@ -9,10 +9,15 @@ from rnla._core.results import LstsqResult
 from rnla._core.status import ConvergenceWarning, RnlaWarning, Status
 from rnla._core.threads import get_num_threads, limit_threads, set_num_threads
 from rnla._core.versions import show_versions
-from rnla.eigen import EigenResult, eigsh
+from rnla.eigen import EigenResult, eigsh, epsi
+from rnla.linalg.nystrom import nystrom
+from rnla.linalg.range_finder import range_finder
+from rnla.linalg.rsvd import rsvd
+from rnla.linalg.surrogate import Surrogate
 from rnla.lstsq import lstsq_refine
 from rnla.lstsq._warmup import warmup
 from rnla.refinement import RefineResult, refine
+from rnla.sketch import leverage_scores
 
 __version__ = "0.1.0"
 
@@ -23,13 +28,19 @@ __all__ = [
     "RefineResult",
     "RnlaWarning",
     "Status",
+    "Surrogate",
     "eigen",
     "eigsh",
+    "epsi",
     "get_num_threads",
+    "leverage_scores",
     "limit_threads",
     "lstsq",
     "lstsq_refine",
+    "nystrom",
+    "range_finder",
     "refine",
+    "rsvd",
     "set_num_threads",
     "show_versions",
     "sketch",

@@ -20,6 +20,10 @@ class Status(Enum):
         "the certificate stopped falling above the tolerance and the best iterate is returned; "
         "a better surrogate may go on: a larger `sketch_size`, or a direct method"
     )
+    DIVERGED = (
+        "the iteration left the answer that it was close to, and the best iterate is returned; "
+        "another surrogate, or a larger `sketch_size`, may converge"
+    )
     MAX_ITERATIONS = "the iteration limit was reached; raise `maxiter` or loosen `rtol`"
     STOPPED_BY_CALLBACK = "the callback raised StopIteration; the best iterate is returned"
     FELL_BACK = (

@@ -13,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from rnla._core.checks import as_inexact, check_finite_array, inexact_dtype
 from rnla._core.threads import get_num_threads, run_parts
-from rnla._kernels.spmm import multiply_csr_rows
+from rnla._kernels import spmm
 
 # Where waking the pool costs more than a product of this many updates.
 _INLINE_UPDATES = 1 << 15
@@ -307,20 +307,21 @@ def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
     if X.shape[0] != n:
         raise ValueError(f"a block of shape ({n}, b) is needed, got {X.shape}")
     out = np.empty((m, width), np.result_type(A.dtype, X.dtype))
-    source = np.ascontiguousarray(X, out.dtype).reshape(-1)
-    target, zero = out.reshape(-1), out.dtype.type(0)
+    X = np.ascontiguousarray(X, out.dtype)
+    zero = out.dtype.type(0)
+    fours = width // 4 * 4
     work = A.nnz * width
 
     def task(start: int, stop: int) -> None:
-        multiply_csr_rows(
-            A.indptr[start : stop + 1],
-            A.indices,
-            A.data,
-            source,
-            width,
-            zero,
-            target[start * width : stop * width],
-        )
+        rows = A.indptr[start : stop + 1]
+        target = out[start:stop]
+        if width >= spmm.WIDE:
+            spmm.multiply_rows_wide(rows, A.indices, A.data, X, target)
+            return
+        for c in range(0, fours, 4):
+            spmm.multiply_four_columns(rows, A.indices, A.data, X, c, zero, target)
+        for c in range(fours, width):
+            spmm.multiply_column(rows, A.indices, A.data, X, c, zero, target)
 
     parts = 1 if work < _INLINE_UPDATES else _PARTS_PER_THREAD * get_num_threads()
     run_parts(task, _balanced_rows(A.indptr, parts))

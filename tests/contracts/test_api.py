@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import rnla
+import rnla.eigen
 import rnla.lstsq
 import rnla.sketch
 import rnla.testing
@@ -17,20 +18,29 @@ PACKAGE = Path(rnla.__file__).parent
 NAMES = {
     rnla: [
         "ConvergenceWarning",
+        "EigenResult",
         "LstsqResult",
         "RefineResult",
         "RnlaWarning",
         "Status",
+        "Surrogate",
+        "eigen",
+        "epsi",
         "get_num_threads",
+        "leverage_scores",
         "limit_threads",
         "lstsq",
         "lstsq_refine",
+        "nystrom",
+        "range_finder",
         "refine",
+        "rsvd",
         "set_num_threads",
         "show_versions",
         "sketch",
         "warmup",
     ],
+    rnla.eigen: ["EigenResult", "epsi"],
     rnla.lstsq: [
         "FOSSILS",
         "LAPACK",
@@ -102,6 +112,8 @@ def test_signature_of_refine():
 
 
 VALUES = (
+    rnla.EigenResult,
+    rnla.Surrogate,
     rnla.LstsqResult,
     rnla.RefineResult,
     rnla.lstsq.Choice,
