@@ -68,7 +68,7 @@ def eigsh(
     sigma : float, optional
         Shift: `which` then refers to ``w' = 1 / (w - sigma)``, or what `mode` says. The inverse of
         ``A - sigma M`` is factored, or applied by an inner iteration for a LinearOperator of more
-        than 2000 rows. A shift that meets an eigenvalue is moved by ``sqrt(eps) ||A||``.
+        than 2000 rows. A shift that meets an eigenvalue is moved by ``eps**0.4 ||A||``.
     which : {"LM", "SM", "LA", "SA", "BE"}, default "LM"
         Largest or smallest in magnitude, largest or smallest, or half from each end (one more from
         the high end for odd k). "SM" is solved with an inverse.

@@ -20,6 +20,9 @@ _POWER_STEPS = 3
 # Largest backward error of a solve without pivoting.
 _SOUND = 1e-12
 _INNER_STEPS = 20
+# A shift keeps a distance of eps to this power, times the norm, from eigenvalues: close enough not
+# to pass a neighbour, far enough for the others not to drown in the rounding errors of the nearest.
+_EXPONENT = 0.4
 
 
 class DenseInverse(BlockOperator):
@@ -148,7 +151,7 @@ def shifted_inverse(
     inverse : BlockOperator
         Its product is the solution for a block of right-hand sides.
     sigma : float
-        Moved by ``sqrt(eps) ||A||`` where it meets an eigenvalue so closely that all others would
+        Moved by ``eps**0.4 ||A||`` where it meets an eigenvalue so closely that all others would
         be lost beside it.
 
     Raises
@@ -171,9 +174,9 @@ def shifted_inverse(
             if attempt == 2:
                 raise
         else:
-            if attempt == 2 or scale * _norm(inverse) < eps**-0.75:
+            if attempt == 2 or scale * _norm(inverse) * eps**_EXPONENT < 1:
                 return inverse, sigma
-        sigma = sigma - np.sqrt(eps) * (scale or 1.0)
+        sigma = sigma - eps**_EXPONENT * (scale or 1.0)
     raise AssertionError
 
 

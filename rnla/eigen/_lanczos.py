@@ -195,11 +195,8 @@ class BlockLanczos:
     def _allowed(self, ritz: Ritz, *, rounded: bool) -> NDArray[Any]:
         """Residual norms to reach; those formed from products carry rounding errors."""
         unit = self.eps * self.norm
-        sizes = np.abs(ritz.theta[: self.k])
-        # Beside a huge eigenvalue of an inverse the others can be had to their own precision.
-        floor = unit if self.problem.is_original else self.eps * sizes.min()
-        sizes = np.maximum(sizes, self.eps ** (2 / 3) * self.norm)
-        allowed = np.maximum(self.tolerance * sizes, _FLOOR * floor)
+        sizes = np.maximum(np.abs(ritz.theta[: self.k]), self.eps ** (2 / 3) * self.norm)
+        allowed = np.maximum(self.tolerance * sizes, _FLOOR * unit)
         return np.asarray(allowed + rounded * _ROUNDING * unit)
 
     def _errors(self, ritz: Ritz, norms: NDArray[Any], *, rounded: bool) -> NDArray[Any]:
