@@ -39,6 +39,8 @@ def eigsh(
     rng: RNGLike = None,
     *,
     method: str = "auto",
+    surrogate: Any = None,
+    sketch_size: int | None = None,
     block_size: int | None = None,
     verify: bool = True,
     callback: Callback | None = None,
@@ -94,9 +96,18 @@ def eigsh(
         For everything random; the same seed gives the same bits.
     method : {"auto", "dense", "lanczos"}, default "auto"
         "dense" is LAPACK, "lanczos" the block Lanczos iteration; "auto" takes the faster.
+    surrogate : Surrogate, EigenResult, array_like, sparse matrix or LinearOperator, optional
+        An approximation of A, left over from a related matrix (``rnla.eigen.solve(...)``, or its
+        ``surrogate``) or made by `rnla.nystrom`; or, as a matrix or operator, an approximate
+        inverse of ``A - w I`` near the eigenvalues wanted, such as a preconditioner. Residuals
+        are then corrected with it; one that does not help is dropped on the way. For
+        ``A x = w x`` without `sigma`.
+    sketch_size : int, optional
+        Rank of a surrogate to make by a sketch of A, at the price of twice as many products. It
+        seldom pays: the search space would have used them as well.
     block_size : int, optional
         Columns multiplied at a time. Default 4; 2 for a LinearOperator that multiplies vectors
-        only; 8 or 16 for large dense A.
+        only; 8 or 16 for large dense A; all k, up to 16, with a surrogate.
     verify : bool, default True
         Search the complement of what was found from a random block, for three to ten block
         steps as a rule.
@@ -179,7 +190,9 @@ def eigsh(
         A, k, M=M, sigma=sigma, which=which, v0=v0, ncv=ncv, maxiter=maxiter, tol=tol,
         Minv=Minv, OPinv=OPinv, mode=mode,
     )  # fmt: skip
-    options = _options(method, block_size, verify, callback, k, A.shape[0], generator)
+    options = _options(
+        A.shape[0], generator, method, surrogate, sketch_size, block_size, verify, callback
+    )
     solved = solve_request(request, options)
     result = solved.result
     if result.status in (Status.MAX_ITERATIONS, Status.STOPPED_BY_CALLBACK):
@@ -210,6 +223,8 @@ def solve(
     OPinv: Any = None,
     mode: str = "normal",
     method: str = "auto",
+    surrogate: Any = None,
+    sketch_size: int | None = None,
     block_size: int | None = None,
     verify: bool = True,
     callback: Callback | None = None,
@@ -227,15 +242,15 @@ def solve(
         Number of eigenpairs, below n.
     M, sigma, which, v0, ncv, maxiter, tol, Minv, OPinv, mode : optional
         As for `rnla.eigsh`.
-    method, block_size, verify, callback, rng : optional
+    method, surrogate, sketch_size, block_size, verify, callback, rng : optional
         As for `rnla.eigsh`.
 
     Returns
     -------
     EigenResult
-        With ``values`` (ascending), ``vectors``, ``residual_norms``, ``verified``, ``n_matvec`` and
-        more. With `OPinv`, residual norms are those of OP, transformed to first order, and
-        products counted are those of OP.
+        With ``values`` (ascending), ``vectors``, ``residual_norms``, ``verified``, ``n_matvec``,
+        ``surrogate`` (for ``A x = w x`` without `sigma`) and more. With `OPinv`, residual norms
+        are those of OP, transformed to first order, and products counted are those of OP.
 
     Raises
     ------
@@ -272,7 +287,10 @@ def solve(
         A, k, M=M, sigma=sigma, which=which, v0=v0, ncv=ncv, maxiter=maxiter, tol=tol,
         Minv=Minv, OPinv=OPinv, mode=mode,
     )  # fmt: skip
-    options = _options(method, block_size, verify, callback, k, A.shape[0], generator)
+    options = _options(
+        A.shape[0], generator, method, surrogate, sketch_size, block_size, verify, callback,
+        keep_surrogate=True,
+    )  # fmt: skip
     result = solve_request(request, options).result
     if not result.success:
         warnings.warn(result.message, ConvergenceWarning, stacklevel=2)
@@ -280,7 +298,16 @@ def solve(
 
 
 def _options(
-    method: Any, block_size: Any, verify: Any, callback: Any, k: int, n: int, rng: Any
+    n: int,
+    rng: np.random.Generator,
+    method: Any,
+    surrogate: Any,
+    sketch_size: Any,
+    block_size: Any,
+    verify: Any,
+    callback: Any,
+    *,
+    keep_surrogate: bool = False,
 ) -> Options:
     if callback is not None and not callable(callback):
         raise TypeError(f"`callback` must be callable, got {callback!r}")
@@ -290,6 +317,9 @@ def _options(
         method=check_method(method),
         block_size=None if block_size is None else check_int(block_size, "block_size", 1, n),
         verify=bool(verify),
+        surrogate=surrogate,
+        sketch_size=None if sketch_size is None else check_int(sketch_size, "sketch_size", 1, n),
+        keep_surrogate=keep_surrogate,
         callback=callback,
         rng=rng,
     )

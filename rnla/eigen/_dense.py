@@ -12,6 +12,7 @@ from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 from rnla._core.driver import Iteration
+from rnla.eigen._basis import Ritz
 from rnla.eigen._lanczos import RitzState
 from rnla.eigen._validate import Request
 from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
@@ -111,7 +112,9 @@ def dense_pairs(request: Request) -> Iteration:
     values, X = _pencil(A, M, request)
     # One that is infinite belongs to a singular M and to nobody.
     order = request.selection.order(_transformed(values, request))
-    order = order[np.isfinite(values[order])][: request.k]
+    order = order[np.isfinite(values[order])]
+    space = Ritz(values[order], np.eye(len(values))[:, order], X, X)
+    order = order[: request.k]
     values, X = values[order], X[:, order]
     R = A @ X - (X if M is None else M @ X) * values
     yield RitzState(
@@ -123,6 +126,7 @@ def dense_pairs(request: Request) -> Iteration:
         column_errors=np.zeros(len(values)),
         theta=values,
         verified=True,
+        space=space,
     )
 
 

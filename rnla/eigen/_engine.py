@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -10,6 +10,13 @@ from numpy.typing import NDArray
 
 from rnla._core.driver import Callback, Outcome, run
 from rnla._core.status import Status
+from rnla.eigen._correction import (
+    Preconditioned,
+    as_surrogate,
+    left_over,
+    sketched_surrogate,
+    start_of,
+)
 from rnla.eigen._dense import dense_pairs, prefers_dense
 from rnla.eigen._invert import shifted_inverse
 from rnla.eigen._lanczos import BlockLanczos, Plan, RitzState
@@ -27,6 +34,7 @@ from rnla.eigen._result import EigenResult
 from rnla.eigen._select import Selection
 from rnla.eigen._validate import Request
 from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
+from rnla.linalg.surrogate import Surrogate
 
 _RESTARTS = 10
 # Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
@@ -48,6 +56,12 @@ class Options:
         Columns multiplied at a time.
     verify : bool
         Whether to search the complement in the end.
+    surrogate : object or None
+        As the caller gave it.
+    sketch_size : int or None
+        Rank of a surrogate to make.
+    keep_surrogate : bool
+        Whether to return what the search leaves over.
     callback : callable or None
         For the driver.
     rng : Generator
@@ -57,6 +71,9 @@ class Options:
     method: str
     block_size: int | None
     verify: bool
+    surrogate: Any
+    sketch_size: int | None
+    keep_surrogate: bool
     callback: Callback | None
     rng: np.random.Generator
 
@@ -85,18 +102,47 @@ def solve_request(request: Request, options: Options) -> Solved:
     Solved
         Eigenvalues ascend.
     """
-    if options.method == "dense" or (options.method == "auto" and prefers_dense(request)):
+    corrected = options.surrogate is not None or options.sketch_size is not None
+    if corrected:
+        _check_correctable(request, options)
+    elif options.method == "dense" or (options.method == "auto" and prefers_dense(request)):
         outcome = run(dense_pairs(request), tolerance=0.0, maxiter=1, callback=options.callback)
-        return _solved(request, None, outcome, 0.0)
+        return _solved(request, None, outcome, 0.0, options)
     problem, selection = spectral_problem(request)
-    search = BlockLanczos(problem, _plan(request, problem, selection, options), options.rng)
+    plan = _plan(request, problem, selection, options)
+    start, surrogate = request.start, None
+    if corrected:
+        surrogate = _surrogate(request, options)
+        block = options.block_size or min(request.k, _BLOCK_MANY)
+        block = min(block, max(1, (plan.capacity - request.k) // 4))
+        plan = replace(plan, block=block, correction=surrogate.correct)
+        start = start_of(surrogate, selection, start)
+    search = BlockLanczos(problem, plan, options.rng)
     outcome = run(
-        search.states(request.start),
+        search.states(start),
         tolerance=search.tolerance,
         maxiter=_RESTARTS * request.n if request.maxiter is None else request.maxiter,
         callback=options.callback,
     )
-    return _solved(request, problem, outcome, search.tolerance)
+    return _solved(request, problem, outcome, search.tolerance, options, surrogate)
+
+
+def _check_correctable(request: Request, options: Options) -> None:
+    if options.surrogate is not None and options.sketch_size is not None:
+        raise ValueError("`sketch_size` must be left out where `surrogate` is given")
+    if request.M is not None or request.sigma is not None or request.selection.which == "SM":
+        raise ValueError(
+            "`surrogate` and `sketch_size` are for A x = w x at the ends of the spectrum: leave "
+            "out `M` and `sigma`, and use another `which` than 'SM'"
+        )
+    if options.method == "dense":
+        raise ValueError("`surrogate` and `sketch_size` must be left out where method='dense'")
+
+
+def _surrogate(request: Request, options: Options) -> Surrogate | Preconditioned:
+    if options.sketch_size is not None:
+        return sketched_surrogate(request.A, options.sketch_size, options.rng)
+    return as_surrogate(options.surrogate, request.n, request.dtype)
 
 
 def spectral_problem(request: Request) -> tuple[Problem, Selection]:
@@ -176,7 +222,12 @@ def _block_size(request: Request, problem: Problem) -> int:
 
 
 def _solved(
-    request: Request, problem: Problem | None, outcome: Outcome, tolerance: float
+    request: Request,
+    problem: Problem | None,
+    outcome: Outcome,
+    tolerance: float,
+    options: Options,
+    used: Surrogate | Preconditioned | None = None,
 ) -> Solved:
     state = cast(RitzState, outcome.state)
     assert state.theta is not None
@@ -191,6 +242,9 @@ def _solved(
     if problem is not None and not problem.is_original:
         relative = norms / np.abs(state.theta[order])
         status, values, X, norms = _in_the_pencil(request, problem, status, values, X, relative)
+    left = None
+    if options.keep_surrogate and state.space is not None and _is_standard(request, problem):
+        left = left_over(state.space, request.selection, used)
     history = outcome.history[np.isfinite(outcome.history)]
     real = np.empty(0, request.dtype).real.dtype
     result = EigenResult(
@@ -206,8 +260,15 @@ def _solved(
         history=history,
         residual_history=np.empty((0, request.k)),
         value_history=np.empty((0, request.k)),
+        surrogate=left,
     )
     return Solved(result, state.column_errors[order] <= tolerance, tolerance)
+
+
+def _is_standard(request: Request, problem: Problem | None) -> bool:
+    if problem is None:
+        return request.M is None
+    return isinstance(problem, Standard) and not problem.sigma
 
 
 def _in_the_pencil(

@@ -25,6 +25,8 @@ _ROUNDING = 56.0
 _NOISE = 10.0
 # Looks at an error that does not fall any more.
 _LOOKS = 4
+# A correction that gains less than this so many times in a row is worse than none.
+_GAIN, _STRIKES = 0.7, 2
 # The accuracy, in decimals, at which Ritz values of the complement tell what they have to.
 _DIGITS = 2.5
 
@@ -115,6 +117,8 @@ class BlockLanczos:
         self.candidate: RitzState | None = None
         self.space: Ritz | None = None
         self.patience = Patience()
+        self.correction = plan.correction
+        self.strikes, self.last_error = 0, np.inf
 
     def states(self, start: NDArray[Any] | None) -> Iteration:
         """Iterate from a start block.
@@ -296,13 +300,20 @@ class BlockLanczos:
             return block
         errors = self._errors(ritz, norms, rounded=True)
         active = np.flatnonzero(errors > self.tolerance)[: self.plan.block]
-        D = self._correction(ritz, active)
+        D = self._correction(ritz, active, float(errors.max()))
         if full:
             self.basis.restart(ritz, self.plan.kept)
         return self._orthonormal(D)
 
-    def _correction(self, ritz: Ritz, active: NDArray[np.intp]) -> NDArray[Any]:
+    def _correction(self, ritz: Ritz, active: NDArray[np.intp], error: float) -> NDArray[Any]:
+        """Return corrected residuals, or the residuals alone where the surrogate is of no help."""
         R = ritz.residuals(active)
-        if self.plan.correction is None:
+        if self.correction is None:
             return R
-        return self.plan.correction(R, ritz.theta[active], ritz.vectors(slice(0, self.k)))
+        self.strikes = 0 if error < _GAIN * self.last_error else self.strikes + 1
+        self.last_error = error
+        if self.strikes > _STRIKES:
+            self.correction = None
+            return R
+        D = self.correction(R, ritz.theta[active], ritz.vectors(slice(0, self.k)))
+        return D if np.isfinite(D).all() else R
