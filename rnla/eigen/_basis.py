@@ -96,12 +96,23 @@ class Basis:
         Operator and inner product.
     capacity : int
         Most vectors.
+
+    Attributes
+    ----------
+    size : int
+        Vectors now.
+    length : float
+        The longest column of the last product.
+    leak : float
+        Norm of the entries of T for the last block that are zero for an exact Lanczos recurrence.
     """
 
     def __init__(self, problem: Problem, capacity: int) -> None:
         self.problem = problem
         self.capacity = capacity
         self.size = 0
+        self.length = self.leak = 0.0
+        self._recent: int | None = None
         self._allocate()
 
     def _allocate(self) -> None:
@@ -141,6 +152,7 @@ class Basis:
             Up to rounding: its columns are orthogonal to V relative to the length of ``OP Q``.
         """
         start, stop = self.size, self.size + Q.shape[1]
+        before, self._recent = self._recent, start
         BQ = self.problem.image(Q)
         W, BW = self.problem.products(Q, BQ)
         self._v[start:stop] = Q.T
@@ -154,6 +166,8 @@ class Basis:
         corner = self.T[start:stop, start:stop]
         self.T[start:stop, start:stop] = (corner + corner.conj().T) / 2
         self.length = float(np.sqrt(np.max(np.einsum("ij,ij->j", W.conj(), W).real, initial=0.0)))
+        # By the Lanczos relation only the block before is coupled: the rest is what OP rounds.
+        self.leak = 0.0 if before is None else float(np.linalg.norm(H[:before]))
         return np.asarray(W - self.V @ H)
 
     def ritz(self, selection: Selection) -> Ritz:
@@ -190,6 +204,7 @@ class Basis:
             if new is not self._v or old is stores[0]:
                 np.matmul(S, old, out=new[:count])
         self.size = count
+        self._recent = None
         self._reorthonormalise(ritz.theta[:count])
 
     def _reorthonormalise(self, theta: NDArray[Any]) -> None:

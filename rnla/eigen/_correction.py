@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla._core.checks import check_finite_array
 from rnla.eigen._basis import Ritz
 from rnla.eigen._result import EigenResult
 from rnla.eigen._select import Selection
@@ -48,9 +49,11 @@ class Preconditioned:
         Returns
         -------
         ndarray, shape (n, b)
-            Orthogonal to X.
+            Orthogonal to X; the residuals themselves where P gives NaN or infinity.
         """
         both = self.P.product(np.hstack([R, X]))
+        if not np.isfinite(both).all():
+            return R
         PR, PX = both[:, : R.shape[1]], both[:, R.shape[1] :]
         g = np.linalg.lstsq(X.conj().T @ PX, X.conj().T @ PR)[0]
         T = PR - PX @ g
@@ -87,6 +90,8 @@ def as_surrogate(given: Any, n: int, dtype: np.dtype[Any]) -> Surrogate | Precon
         given = given.surrogate
     kind: Surrogate | Preconditioned
     if isinstance(given, Surrogate):
+        check_finite_array(given.basis, "surrogate")
+        check_finite_array(given.values, "surrogate")
         shape, complex_, kind = (given.n, given.n), given.basis.dtype.kind == "c", given
     else:
         P = as_block_operator(given, "surrogate")

@@ -30,6 +30,17 @@ class EigenNoConvergence(ArpackNoConvergence):
     ----------
     result : EigenResult
         All of them, converged or not, with residual norms.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import rnla
+    >>> A = np.diag(np.linspace(0, 1, 500))
+    >>> try:
+    ...     rnla.eigsh(A, 3, ncv=8, maxiter=2, rng=0)
+    ... except rnla.eigen.EigenNoConvergence as error:
+    ...     print(error)
+    ARPACK error -1: No convergence (2 iterations, 0/3 eigenvectors converged)
     """
 
     def __init__(

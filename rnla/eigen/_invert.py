@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgWarning, lu_factor, lu_solve
+from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csc_array, eye_array
 from scipy.sparse.linalg import LinearOperator, gmres, minres, splu
 
@@ -30,15 +29,16 @@ class DenseInverse(BlockOperator):
 
     def __init__(self, K: NDArray[Any]) -> None:
         super().__init__(K.shape, K.dtype)
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", LinAlgWarning)
-            try:
-                self.factors = lu_factor(K, check_finite=False)
-            except LinAlgWarning:
-                raise np.linalg.LinAlgError("Factor is exactly singular") from None
+        factor, self._solve = get_lapack_funcs(("getrf", "getrs"), (K,))
+        self.LU, self.pivots, info = factor(K)
+        if info > 0:
+            raise np.linalg.LinAlgError("Factor is exactly singular")
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(lu_solve(self.factors, X, check_finite=False))
+        if self.dtype.kind != "c" and X.dtype.kind == "c":
+            return self._product(X.real) + 1j * self._product(X.imag)
+        Y, _ = self._solve(self.LU, self.pivots, X)
+        return np.asarray(Y)
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         return self._product(X)

@@ -23,6 +23,8 @@ Correction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
 _FLOOR = 8.0
 _ROUNDING = 56.0
 _NOISE = 10.0
+# In units of what the operator has shown to round.
+_ROUNDOFFS = 10.0
 # Looks at an error that does not fall any more.
 _LOOKS = 4
 # A correction that gains less than this so many times in a row is worse than none.
@@ -108,7 +110,7 @@ class BlockLanczos:
         self.eps = float(np.finfo(problem.dtype).eps)
         self.tolerance = max(plan.tol, self.eps)
         self.basis = Basis(problem, plan.capacity)
-        self.norm = 0.0
+        self.norm = self.noise = 0.0
         self.builds = self.steps = 0
         # Lanczos expands by what the last product left over, else residuals or corrections lead.
         self.lanczos = True
@@ -138,6 +140,8 @@ class BlockLanczos:
         while True:
             remainder = self.basis.extend(block)
             self.steps += 1
+            if self.lanczos and self.space is None:
+                self.noise = max(self.noise, self.basis.leak)
             block = self._orthonormal(remainder, projected=True) if self.lanczos else block[:, :0]
             room = self.plan.capacity - self.basis.size
             full = room < (block.shape[1] if self.lanczos else self.plan.block)
@@ -161,12 +165,14 @@ class BlockLanczos:
         n, width, dtype = self.problem.n, self.plan.block, self.problem.dtype
         X = np.empty((n, 0), dtype) if start is None else start
         # A start wider than a block spans no Krylov space: from there residuals lead on.
-        self.lanczos = X.shape[1] <= width and (self.plan.correction is None or not X.shape[1])
+        self.lanczos = X.shape[1] <= width and self.correction is None
         missing = max(0, (width if self.lanczos else self.k) - X.shape[1])
         X = np.hstack([X, random_block(self.rng, (n, missing), dtype)])
         if self.problem.purifies:
             X = self.problem.product(X, self.problem.image(X))
         X = orthonormal_block(X, inner=self.problem.inner, rng=self.rng)
+        if not X.shape[1]:
+            raise np.linalg.LinAlgError("`M` must be positive: no vector has a positive norm")
         return np.asarray(X[:, : self.plan.capacity])
 
     def _orthonormal(self, X: NDArray[Any], *, projected: bool = False) -> NDArray[Any]:
@@ -217,6 +223,7 @@ class BlockLanczos:
             if verdict is not False:
                 return bool(verdict)
             self.probe = self.candidate = None
+            self.lanczos = self.correction is None
         if not self._settled(ritz, norms):
             return False
         if not self.plan.verify or self.plan.selection.which == "SM":
@@ -234,7 +241,8 @@ class BlockLanczos:
         """Tell whether the residuals of the wanted pairs are as small as asked for or possible."""
         error = float(self._errors(ritz, norms, rounded=not self.lanczos).max())
         if error > self.tolerance:
-            nearly = bool(norms[: self.k].max() <= _ROUNDING * self.eps * self.norm)
+            least = max(_ROUNDING * self.eps * self.norm, _ROUNDOFFS * self.noise)
+            nearly = bool(norms[: self.k].max() <= least)
             waited = self.patience.spent(error, _LOOKS)
             return waited and (nearly or self.mending)
         if self.lanczos:
