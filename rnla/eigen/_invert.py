@@ -29,7 +29,8 @@ class DenseInverse(BlockOperator):
 
     def __init__(self, K: NDArray[Any]) -> None:
         super().__init__(K.shape, K.dtype)
-        factor, self._solve = get_lapack_funcs(("getrf", "getrs"), (K,))
+        routines: Any = get_lapack_funcs(("getrf", "getrs"), (K,))
+        factor, self._solve = routines
         self.LU, self.pivots, info = factor(K)
         if info > 0:
             raise np.linalg.LinAlgError("Factor is exactly singular")
