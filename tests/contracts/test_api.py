@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import scipy.sparse.linalg
 
 import rnla
 import rnla.eigen
@@ -25,6 +26,7 @@ NAMES = {
         "Status",
         "Surrogate",
         "eigen",
+        "eigsh",
         "epsi",
         "get_num_threads",
         "leverage_scores",
@@ -40,7 +42,7 @@ NAMES = {
         "sketch",
         "warmup",
     ],
-    rnla.eigen: ["EigenResult", "epsi"],
+    rnla.eigen: ["EigenNoConvergence", "EigenResult", "eigsh", "epsi", "solve"],
     rnla.lstsq: [
         "CGLS",
         "FOSSILS",
@@ -95,6 +97,22 @@ def test_signature_of_lstsq_refine():
         "callback": None,
         "rng": None,
         "check_finite": True,
+    }
+
+
+def test_signature_of_eigsh():
+    # SciPy's, and after it what SciPy has not.
+    parameters = inspect.signature(rnla.eigsh).parameters
+    theirs = inspect.signature(scipy.sparse.linalg.eigsh).parameters
+    assert list(parameters)[: len(theirs)] == list(theirs)
+    assert all(parameters[name].default == p.default for name, p in theirs.items())
+    assert {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
+        "method": "auto",
+        "surrogate": None,
+        "sketch_size": None,
+        "block_size": None,
+        "verify": True,
+        "callback": None,
     }
 
 
