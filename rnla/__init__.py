@@ -4,11 +4,12 @@ import logging
 from importlib import import_module
 from typing import Any
 
-from rnla import lstsq, sketch
+from rnla import eigen, lstsq, sketch
 from rnla._core.results import LstsqResult
 from rnla._core.status import ConvergenceWarning, RnlaWarning, Status
 from rnla._core.threads import get_num_threads, limit_threads, set_num_threads
 from rnla._core.versions import show_versions
+from rnla.eigen import svds
 from rnla.lstsq import lstsq_refine
 from rnla.lstsq._warmup import warmup
 from rnla.refinement import RefineResult, refine
@@ -21,6 +22,7 @@ __all__ = [
     "RefineResult",
     "RnlaWarning",
     "Status",
+    "eigen",
     "get_num_threads",
     "limit_threads",
     "lstsq",
@@ -29,6 +31,7 @@ __all__ = [
     "set_num_threads",
     "show_versions",
     "sketch",
+    "svds",
     "warmup",
 ]
 

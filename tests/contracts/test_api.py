@@ -21,6 +21,7 @@ NAMES = {
         "RefineResult",
         "RnlaWarning",
         "Status",
+        "eigen",
         "get_num_threads",
         "limit_threads",
         "lstsq",
@@ -29,6 +30,7 @@ NAMES = {
         "set_num_threads",
         "show_versions",
         "sketch",
+        "svds",
         "warmup",
     ],
     rnla.lstsq: [
