@@ -13,6 +13,8 @@ from rnla.linalg.orth import orthonormal_block
 
 # Columns this many roundoffs of ||A|| long are noise.
 _NOISE = 10
+# One projection leaves eps times the norm: too much in columns shorter than this part of the norm.
+_SHORT = 0.03
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,6 @@ class GolubKahan:
         self.C = np.zeros((F.shape[1], 0), A.dtype)
         # Residuals that F does not hold: of triplets that were converged when it was replaced.
         self._left_over = np.zeros((0, 0), A.dtype)
-        self._exact = True
 
     def _memory(self) -> tuple[NDArray[Any], NDArray[Any]]:
         m, n = self.A.shape
@@ -108,36 +109,47 @@ class GolubKahan:
 
     def expand(self) -> None:
         """Take F into the basis: one product with A and one with its adjoint."""
-        F, C, old = self.F, self.C, self.size
+        F, old = self.F, self.size
         width = F.shape[1]
-        eps = float(np.finfo(self.A.dtype).eps)
-        W = self.A.product(F)
-        if not np.isfinite(W).all():
-            raise ValueError("`A` times a finite block holds NaN or infinity")
-        # U^H A F = (A^H U)^H F = C^H as long as F, in its turn, has held all residuals.
-        above = C.conj().T if self._exact else self.U.conj().T @ W
-        # What is known to lie in the basis is subtracted first: what is left of a column may be
-        # short and still more than roundoff of that column.
-        known = int(np.argmax(above.any(axis=1))) if above.size else 0
-        W_new = W - self.U[:, known:] @ above[known:]
-        U_new = orthonormal_block(W_new, self.U, floor=_NOISE * eps * self.norm, rng=self.rng)
-        corner = U_new.conj().T @ W
+        U_new, above, corner = self._extended(self.A.product(F), self.U, self.C.conj().T)
         K = np.zeros((old + width, old + width), self.K.dtype)
         K[:old, :old], K[:old, old:], K[old:, old:] = self.K, above, corner
         self._U[:, old : old + width] = U_new
         self._V[:, old : old + width] = F
-        first, self.K = old == 0, K
-        self.norm = max(self.norm, float(np.linalg.norm(corner, 2)))
-        Z = self.A.adjoint(U_new)
-        if not np.isfinite(Z).all():
-            raise ValueError("the adjoint of `A` times a finite block holds NaN or infinity")
-        if first:
-            self._check_adjoint(F.conj().T @ Z, corner)
-        Z_new = Z - F @ corner.conj().T
-        self.F = orthonormal_block(Z_new, self.V, floor=_NOISE * eps * self.norm, rng=self.rng)
-        self.C = np.hstack([np.zeros((self.F.shape[1], old), C.dtype), self.F.conj().T @ Z])
-        pad = np.zeros((len(self._left_over), width), C.dtype)
+        self.K = K
+        self.F, inside, outside = self._extended(self.A.adjoint(U_new), self.V, K[old:].conj().T)
+        if old == 0:
+            self._check_adjoint(inside, corner)
+        # The residuals of older columns were held by F, which is in the basis now.
+        self.C = np.hstack([np.zeros((len(outside), old), K.dtype), outside])
+        pad = np.zeros((len(self._left_over), width), K.dtype)
         self._left_over = np.hstack([self._left_over, pad])
+
+    def _extended(
+        self, X: NDArray[Any], basis: NDArray[Any], expected: NDArray[Any]
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        """Return Q orthonormal to the basis B, and H and R with ``X = B H + Q R``.
+
+        In exact arithmetic H is as expected: zero but for a few rows, as a rule. What is subtracted
+        after that is rounding error, and does not grow from step to step.
+        """
+        if not np.isfinite(X.sum()):
+            raise ValueError("a product of `A` with a finite block holds NaN or infinity")
+        known = int(np.argmax(expected.any(axis=1))) if expected.size else 0
+        rest = X - basis[:, known:] @ expected[known:]
+        H = basis.conj().T @ rest
+        rest = rest - basis @ H
+        H += expected
+        floor = _NOISE * float(np.finfo(X.dtype).eps) * self.norm
+        Q = orthonormal_block(rest, floor=floor)
+        R = Q.conj().T @ rest
+        sigma = np.linalg.svd(R, compute_uv=False) if R.size else np.zeros(1)
+        self.norm = max(self.norm, float(sigma[0]))
+        if Q.shape[1] < X.shape[1] or sigma[-1] < _SHORT * self.norm:
+            # Short columns: what they had in the basis by rounding is no longer little.
+            Q = orthonormal_block(rest, basis, floor=floor, rng=self.rng)
+            R = Q.conj().T @ rest
+        return Q, H, R
 
     def _check_adjoint(self, G: NDArray[Any], corner: NDArray[Any]) -> None:
         # Two ways to form F^H A^H U_new, which differ if the two products are not adjoint.
@@ -210,7 +222,6 @@ class GolubKahan:
         self.F = orthonormal_block(Z - V @ self.K.conj().T, V, floor=floor)
         self.C = self.F.conj().T @ Z
         self._left_over = np.zeros((0, keep), self.A.dtype)
-        self._exact = True
 
     def probe(self, ritz: Ritz, keep: int, block: NDArray[Any], capacity: int) -> None:
         """Keep triplets that have converged and go on from a block that knows nothing of them.
@@ -231,5 +242,3 @@ class GolubKahan:
         self._left_over = np.diag(ritz.residuals[:keep]).astype(self.K.dtype)
         self.F = orthonormal_block(block, self.V, rng=self.rng)
         self.C = np.zeros((self.F.shape[1], keep), self.K.dtype)
-        eps = float(np.finfo(self.A.dtype).eps)
-        self._exact = bool(ritz.residuals[:keep].max() <= _NOISE * eps * self.norm)

@@ -21,7 +21,9 @@ _COPY_COLUMNS = 3000
 _SKETCH_FACTOR, _LARGE_SKETCH_FACTOR = 4, 12
 _TALL = 2 * _SKETCH_FACTOR
 _SKETCH_ENTRIES = 1 << 26
-# Columns of a block: the fewest for which the product costs less by block than by column.
+# Columns of a block. Wider ones need more columns in all: they pay where many triplets are wanted
+# and the product costs less by block than by column.
+_BLOCK, _MANY_TRIPLETS = 2, 20
 _BLOCKS = {DenseBlock: 8, SparseBlock: 4, OperatorBlock: 2}
 _STEPS = 4
 _MOST_GRAM_COLUMNS = 1 << 18
@@ -131,7 +133,8 @@ def sizes(request: Request, A: BlockOperator, core: BlockOperator) -> Sizes:
     """
     m, n = A.shape
     k = request.k
-    block = request.block_size or _BLOCKS.get(type(core), 2)
+    many = k >= _MANY_TRIPLETS
+    block = request.block_size or (_BLOCKS.get(type(core), _BLOCK) if many else _BLOCK)
     if request.ncv is not None:
         # The next block belongs to the basis, and a few steps should fit.
         block = min(block, max(1, (request.ncv - k) // _STEPS))

@@ -21,10 +21,11 @@ _PROBE_STEPS_NARROW = 10
 _NARROW = 2
 # Roundoffs by which a singular value may move in the search.
 _STILL = 5000
-# Restarts after which rounding errors have added up to more than the tolerance.
-_DRIFT = 3
-# Roundoffs of ||A|| that count as no residual: LAPACK's own are as long.
-_FLOOR = 30
+# Restarts after which rounding errors may have added up.
+_DRIFT = 2
+# Roundoffs of ||A|| that count as no residual: LAPACK's own are as long. More of them when all
+# products have been formed anew, for there rounding errors are not estimated but seen.
+_FLOOR, _FLOOR_SEEN = 30, 100
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,14 @@ class TripletState(State):
         Makes all three factors from `x`.
     verified : bool
         Whether a search found nothing that was missed.
+    residuals : ndarray, shape (k,), or None
+        Residual norms, if they come from products formed anew.
     """
 
     sigma: NDArray[Any] = field(kw_only=True)
     form_rest: Any = field(kw_only=True)
     verified: bool = field(kw_only=True, default=False)
+    residuals: NDArray[Any] | None = field(kw_only=True, default=None)
 
     def triplets(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Return U, sigma and V, formed when asked for.
@@ -82,7 +86,12 @@ class Aim:
     verify: bool
 
     def errors(
-        self, sigma: NDArray[Any], residuals: NDArray[Any], norm: float, eps: float
+        self,
+        sigma: NDArray[Any],
+        residuals: NDArray[Any],
+        norm: float,
+        eps: float,
+        seen: bool = False,
     ) -> NDArray[Any]:
         """Return the residuals relative to their triplet, which are to be at most `residual`.
 
@@ -94,13 +103,16 @@ class Aim:
             Of A.
         eps : float
             Roundoff of the working precision.
+        seen : bool, default False
+            Whether the residuals come from products formed anew.
 
         Returns
         -------
         ndarray
             Quotients; a residual of a few ``eps * norm`` counts as converged.
         """
-        scale = np.maximum(sigma, _FLOOR * eps / self.residual * norm)
+        floor = (_FLOOR_SEEN if seen else _FLOOR) * eps * norm
+        scale = np.maximum(sigma, floor / self.residual)
         quotients = np.zeros_like(residuals)
         return np.asarray(np.divide(residuals, scale, out=quotients, where=residuals > 0))
 
@@ -138,13 +150,14 @@ def golub_kahan(basis: GolubKahan, aim: Aim) -> TripletIteration:
             if not searched:
                 # Something was missed: what was found with it has not converged yet.
                 errors = np.maximum(errors, np.nextafter(aim.residual, 1))
-        if errors.max() <= aim.residual and restarts >= _DRIFT:
+        seen = bool(errors.max() <= aim.residual and restarts >= _DRIFT)
+        if seen:
             basis.refresh(ritz, min(aim.k + GUARD, basis.size))
             restarts, tested = 0, basis.size
             ritz = basis.ritz(aim.largest)
-            errors = _errors(basis, ritz, aim)
+            errors = _errors(basis, ritz, aim, seen=True)
         n_iter += basis.full
-        stop = yield _state(basis, ritz, aim, errors, n_iter, searched and aim.verify)
+        stop = yield _state(basis, ritz, aim, errors, n_iter, searched and aim.verify, seen)
         if stop or basis.complete:
             return
         if basis.full:
@@ -152,13 +165,19 @@ def golub_kahan(basis: GolubKahan, aim: Aim) -> TripletIteration:
             restarts, tested = restarts + 1, 0
 
 
-def _errors(basis: GolubKahan, ritz: Ritz, aim: Aim) -> NDArray[Any]:
+def _errors(basis: GolubKahan, ritz: Ritz, aim: Aim, seen: bool = False) -> NDArray[Any]:
     eps = float(np.finfo(basis.A.dtype).eps)
-    return aim.errors(ritz.sigma[: aim.k], ritz.residuals[: aim.k], basis.norm, eps)
+    return aim.errors(ritz.sigma[: aim.k], ritz.residuals[: aim.k], basis.norm, eps, seen)
 
 
 def _state(
-    basis: GolubKahan, ritz: Ritz, aim: Aim, errors: NDArray[Any], n_iter: int, verified: bool
+    basis: GolubKahan,
+    ritz: Ritz,
+    aim: Aim,
+    errors: NDArray[Any],
+    n_iter: int,
+    verified: bool,
+    seen: bool,
 ) -> TripletState:
     k = aim.k
     U, V, P, Q = basis.U, basis.V, ritz.P[:, :k], ritz.Q[:, :k]
@@ -170,6 +189,7 @@ def _state(
         form_rest=lambda X: (U @ P, ritz.sigma[:k], X),
         sigma=ritz.sigma[:k],
         verified=verified,
+        residuals=ritz.residuals[:k] if seen else None,
     )
 
 

@@ -143,7 +143,9 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
     state = outcome.state
     assert isinstance(state, TripletState)
     U, sigma, V = state.triplets()
-    residuals = triplet_residuals(A.product(V), A.adjoint(U), U, sigma, V)
+    residuals = state.residuals
+    if residuals is None:
+        residuals = triplet_residuals(A.product(V), A.adjoint(U), U, sigma, V)
     scale = sigma.dtype.type(problem.scale)
     core, wide = problem.core, problem.wide
     return EigenResult(
