@@ -40,6 +40,8 @@ class Request:
         Residual norms are to be at most this, relative to the singular value.
     ncv : int or None
         Columns of the search basis.
+    returned : bool or str
+        Vectors wanted: True, False, "u" or "vh".
     v0 : ndarray or None
         Start vector, in the working precision.
     maxiter : int or None
@@ -59,6 +61,7 @@ class Request:
     largest: bool
     residual: float
     ncv: int | None
+    returned: bool | str
     v0: NDArray[Any] | None
     maxiter: int | None
     solver: str
@@ -106,6 +109,7 @@ def check_request(
         largest=which == "LM",
         residual=residual,
         ncv=None if ncv is None else _checked_basis(ncv, k, least),
+        returned=returned if isinstance(returned, str) else bool(returned),
         v0=start,
         maxiter=None if maxiter is None else _checked_maxiter(maxiter),
         solver=solver,

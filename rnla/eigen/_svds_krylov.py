@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,15 @@ _DRIFT = 2
 _FLOOR, _FLOOR_SEEN = 30, 100
 
 
+class Triplets(NamedTuple):
+    """``A V = U diag(sigma)``, and residual norms if they come from products formed anew."""
+
+    U: NDArray[Any]
+    sigma: NDArray[Any]
+    V: NDArray[Any]
+    residuals: NDArray[Any] | None
+
+
 @dataclass(frozen=True)
 class TripletState(State):
     """Singular triplets as an iteration yields them; `x` is the matrix of right vectors.
@@ -40,25 +49,21 @@ class TripletState(State):
         Makes all three factors from `x`.
     verified : bool
         Whether a search found nothing that was missed.
-    residuals : ndarray, shape (k,), or None
-        Residual norms, if they come from products formed anew.
     """
 
     sigma: NDArray[Any] = field(kw_only=True)
-    form_rest: Any = field(kw_only=True)
+    form_rest: Callable[[NDArray[Any]], Triplets] = field(kw_only=True)
     verified: bool = field(kw_only=True, default=False)
-    residuals: NDArray[Any] | None = field(kw_only=True, default=None)
 
-    def triplets(self) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-        """Return U, sigma and V, formed when asked for.
+    def triplets(self) -> Triplets:
+        """Return the factors, formed when asked for.
 
         Returns
         -------
-        tuple of ndarray
-            Of shapes (m, k), (k,), (n, k).
+        Triplets
+            With vectors of both sides.
         """
-        factors: tuple[NDArray[Any], NDArray[Any], NDArray[Any]] = self.form_rest(self.x)
-        return factors
+        return self.form_rest(self.x)
 
 
 TripletIteration = Generator[TripletState, bool, None]
@@ -78,12 +83,15 @@ class Aim:
         Residual norms are to be at most this, relative to the singular value, but for roundoff.
     verify : bool
         Whether to search for triplets that were missed.
+    both : bool
+        Whether left vectors are wanted too.
     """
 
     k: int
     largest: bool
     residual: float
     verify: bool
+    both: bool
 
     def errors(
         self,
@@ -181,15 +189,15 @@ def _state(
 ) -> TripletState:
     k = aim.k
     U, V, P, Q = basis.U, basis.V, ritz.P[:, :k], ritz.Q[:, :k]
+    sigma = ritz.sigma[:k]
     return TripletState(
         n_iter=n_iter,
         error=float(errors.max()),
         certified=True,
         form=lambda: V @ Q,
-        form_rest=lambda X: (U @ P, ritz.sigma[:k], X),
-        sigma=ritz.sigma[:k],
+        form_rest=lambda X: Triplets(U @ P, sigma, X, ritz.residuals[:k] if seen else None),
+        sigma=sigma,
         verified=verified,
-        residuals=ritz.residuals[:k] if seen else None,
     )
 
 

@@ -34,6 +34,10 @@ class GramPreconditioner(ABC):
     def apply(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return ``H^-1 X``."""
 
+    def apply_to_range(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return ``H^-1 X`` for X in the range of ``A^H``, whose parts elsewhere are rounding."""
+        return self.apply(X)
+
     @abstractmethod
     def start(self, width: int, rng: np.random.Generator) -> NDArray[Any]:
         """Return an orthonormal block near the smallest right singular vectors of A."""
@@ -59,9 +63,13 @@ class SketchedFactor(GramPreconditioner):
         self._sigma = np.maximum(sigma, floor if floor > 0 else 1)[:, None]
         self._V = np.ascontiguousarray(VH.conj().T)
         self._VH = VH
+        self._in_range = (sigma > floor)[:, None]
 
     def apply(self, X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self._V @ ((self._VH @ X) / self._sigma / self._sigma))
+
+    def apply_to_range(self, X: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(self._V @ ((self._VH @ X) / self._sigma / self._sigma * self._in_range))
 
     def start(self, width: int, rng: np.random.Generator) -> NDArray[Any]:
         return self._V[:, : -width - 1 : -1].copy()

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.eigen._svds_krylov import Aim, TripletIteration, TripletState
+from rnla.eigen._svds_krylov import Aim, TripletIteration, Triplets, TripletState
+from rnla.eigen._svds_left import refined_left
 from rnla.eigen._svds_precondition import GramPreconditioner
 from rnla.linalg.block import BlockOperator
 from rnla.linalg.orth import orthonormal_block, random_block
@@ -66,6 +67,8 @@ def lobpcg(
     n_iter, least, flat, searched = 0, np.inf, 0, not aim.verify
     while True:
         G = A.adjoint(AX) - X * (sigma * sigma)
+        # Zero but for rounding, which H^-1 would amplify along null vectors.
+        G = G - X @ (X.conj().T @ G)
         W = H.apply(G)
         energy = np.sqrt(np.maximum(np.einsum("ij,ij->j", G.conj(), W).real, 0))
         errors = aim.errors(sigma, energy, norm, float(np.finfo(A.dtype).eps))
@@ -79,7 +82,7 @@ def lobpcg(
             continue
         flat = flat + 1 if error > least else 0
         least = min(least, error)
-        stop = yield _state(X, AX, sigma, energy, n_iter, error, aim, searched)
+        stop = yield _state(A, H, X, AX, sigma, n_iter, error, aim, searched)
         if stop or flat >= _FLAT_STEPS:
             return
         active = errors > aim.residual
@@ -123,10 +126,11 @@ def _is_still(before: NDArray[Any], after: NDArray[Any], norm: float, aim: Aim) 
 
 
 def _state(
+    A: BlockOperator,
+    H: GramPreconditioner,
     X: NDArray[Any],
     AX: NDArray[Any],
     sigma: NDArray[Any],
-    energy: NDArray[Any],
     n_iter: int,
     error: float,
     aim: Aim,
@@ -138,18 +142,23 @@ def _state(
         error=error,
         certified=True,
         form=lambda: X[:, :k],
-        form_rest=lambda V: _completed(AX[:, :k], V),
+        form_rest=lambda V: _completed(A, H, AX[:, :k], V, aim),
         sigma=sigma[:k],
         verified=searched and aim.verify,
     )
 
 
 def _completed(
-    AX: NDArray[Any], X: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    A: BlockOperator, H: GramPreconditioner, AX: NDArray[Any], X: NDArray[Any], aim: Aim
+) -> Triplets:
     """Return triplets with orthonormal U from the product of A with orthonormal X."""
     # The longest column first: rounding errors of the others are orthogonalised against it.
     W, R = np.linalg.qr(AX[:, ::-1])
     P, sigma, QH = np.linalg.svd(R)
-    V = X[:, ::-1] @ QH.conj().T
-    return (W @ P)[:, ::-1], sigma[::-1], V[:, ::-1]
+    Q = QH[::-1, ::-1].conj().T
+    U, sigma, V = (W @ P)[:, ::-1], sigma[::-1], X @ Q
+    if not aim.both:
+        return Triplets(U, sigma, V, None)
+    U, residuals = refined_left(A, H, U, sigma, V, aim.residual)
+    # The other residual is roundoff: A X was formed anew in the search.
+    return Triplets(U, sigma, V, np.hypot(residuals, np.linalg.norm(AX @ Q - U * sigma, axis=0)))

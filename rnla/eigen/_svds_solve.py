@@ -132,7 +132,11 @@ def _scaled(
 def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> EigenResult:
     A = problem.A
     aim = Aim(
-        k=request.k, largest=request.largest, residual=request.residual, verify=request.verify
+        k=request.k,
+        largest=request.largest,
+        residual=request.residual,
+        verify=request.verify,
+        both=request.returned is True or request.returned == ("vh" if problem.wide else "u"),
     )
     if method == "krylov":
         iteration = _krylov(request, problem, aim, size)
@@ -142,8 +146,7 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
     outcome = run(iteration, tolerance=request.residual, maxiter=maxiter, callback=None)
     state = outcome.state
     assert isinstance(state, TripletState)
-    U, sigma, V = state.triplets()
-    residuals = state.residuals
+    U, sigma, V, residuals = state.triplets()
     if residuals is None:
         residuals = triplet_residuals(A.product(V), A.adjoint(U), U, sigma, V)
     scale = sigma.dtype.type(problem.scale)
