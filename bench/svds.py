@@ -22,6 +22,8 @@ from scipy.sparse.linalg import svds as scipy_svds
 from sklearn.utils.extmath import randomized_svd
 
 import rnla
+from rnla.eigen._svds_check import check_request
+from rnla.eigen._svds_solve import singular_triplets
 
 _DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _COLUMNS = {
@@ -135,7 +137,9 @@ def largest(A: Any, k: int, repeat: int, exact: np.ndarray | None) -> list[dict[
     }
     counts = {
         name: counted(A, calls[name]) for name in ("scipy arpack", "scipy propack")
-    } | _own_counts(A, k, "LM")
+    } | _own_counts(
+        k, {"rnla svds": {}, "rnla svds, verify=False": {"options": {"verify": False}}}, A, "LM"
+    )
     return compare(A, calls, exact=exact, repeat=repeat, counts=counts)
 
 
@@ -143,26 +147,28 @@ def smallest(A: Any, k: int, repeat: int, exact: np.ndarray) -> list[dict[str, A
     """Return the rows for the k smallest triplets of a tall matrix."""
     calls = {
         "rnla svds": lambda B=A: rnla.svds(B, k, which="SM", rng=0),
+        "rnla svds, sketched": lambda B=A: rnla.svds(B, k, which="SM", solver="sketched", rng=0),
         "scipy arpack": lambda B=A: scipy_svds(
             B, k, which="SM", maxiter=_SMALLEST_MAXITER, rng=np.random.default_rng(0)
         ),
         "LAPACK gesdd": lambda B=A: _lapack(B, k),
         "QR, then LAPACK": lambda B=A: _by_factor(B, k),
     }
-    counts = {"scipy arpack": counted(A, calls["scipy arpack"])} | _own_counts(A, k, "SM")
+    counts = {"scipy arpack": counted(A, calls["scipy arpack"])} | _own_counts(
+        k, {"rnla svds, sketched": {"solver": "sketched"}}, A, "SM"
+    )
     return compare(A, calls, exact=exact, repeat=repeat, counts=counts)
 
 
-def _own_counts(A: Any, k: int, which: str) -> dict[str, tuple[int, int]]:
-    from rnla.eigen._svds_check import check_request
-    from rnla.eigen._svds_solve import singular_triplets
-
+def _own_counts(
+    k: int, calls: dict[str, dict[str, Any]], A: Any, which: str
+) -> dict[str, tuple[int, int]]:
     found = {}
-    for name, options in (("", None), (", verify=False", {"verify": False})):
-        result = singular_triplets(
-            check_request(A, k, None, 0, which, None, None, True, "auto", 0, options)
-        )
-        found[f"rnla svds{name}"] = result.n_matvec, result.n_passes
+    for name, arguments in calls.items():
+        solver, options = arguments.get("solver", "auto"), arguments.get("options")
+        request = check_request(A, k, None, 0, which, None, None, True, solver, 0, options)
+        result = singular_triplets(request)
+        found[name] = result.n_matvec, result.n_passes
     return found
 
 

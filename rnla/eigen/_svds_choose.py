@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rnla.eigen._svds_check import Request
 from rnla.eigen._svds_krylov import GUARD
+from rnla.eigen._svds_smallest import GUARD as SMALLEST_GUARD
 from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock, SparseBlock
 
 # LAPACK on so small a matrix is faster than any iteration.
@@ -21,6 +22,8 @@ _COPY_COLUMNS = 3000
 _SKETCH_FACTOR, _LARGE_SKETCH_FACTOR = 4, 12
 _TALL = 2 * _SKETCH_FACTOR
 _SKETCH_ENTRIES = 1 << 26
+# Up to so many columns LAPACK takes no more time than the steps after a sketch.
+_FEW_COLUMNS = 400
 # Columns of a block. Wider ones need more columns in all: they pay where many triplets are wanted
 # and the product costs less by block than by column.
 _BLOCK, _MANY_TRIPLETS = 2, 20
@@ -69,7 +72,13 @@ def choose(request: Request, A: BlockOperator, core: BlockOperator) -> str:
         return "dense"
     if request.largest:
         return "krylov"
-    if m >= _TALL * n and _SKETCH_FACTOR * n * n <= _SKETCH_ENTRIES and 3 * (request.k + GUARD) < n:
+    if dense and n <= _FEW_COLUMNS and m * n <= _COPY_ENTRIES:
+        return "dense"
+    if (
+        m >= _TALL * n
+        and _SKETCH_FACTOR * n * n <= _SKETCH_ENTRIES
+        and 3 * (request.k + SMALLEST_GUARD) < n
+    ):
         return "sketched"
     if copyable:
         return "dense"

@@ -13,6 +13,9 @@ from rnla.eigen._svds_precondition import GramPreconditioner
 from rnla.linalg.block import BlockOperator
 from rnla.linalg.orth import orthonormal_block, random_block
 
+# Columns beyond the wanted ones: a step more of them costs little where A is read once for all, and
+# the gap that decides the rate is behind them.
+GUARD = 8
 # Roundoffs of ||A|| by which a singular value may move in the search.
 _STILL = 5000
 _PROBES = 4

@@ -15,10 +15,10 @@ from rnla.eigen._result import EigenResult
 from rnla.eigen._svds_check import Request
 from rnla.eigen._svds_choose import Sizes, can_copy, choose, sizes
 from rnla.eigen._svds_dense import dense_triplets, triplet_residuals
-from rnla.eigen._svds_krylov import GUARD, Aim, TripletIteration, TripletState, golub_kahan
+from rnla.eigen._svds_krylov import Aim, TripletIteration, TripletState, golub_kahan
 from rnla.eigen._svds_operator import AdjointView, ScaledView
 from rnla.eigen._svds_precondition import GramFactor, GramPreconditioner, sketched_factor
-from rnla.eigen._svds_smallest import lobpcg
+from rnla.eigen._svds_smallest import GUARD, lobpcg
 from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
 from rnla.linalg.orth import orthonormal_block, random_block
 

@@ -156,25 +156,30 @@ def test_which_vectors_are_returned(shape):
     np.testing.assert_array_equal(right, VH)
 
 
+METHODS = {"LM": "krylov", "SM": "sketched"}
+
+
 def bits(triplets):
     return [part.tobytes() for part in triplets]
 
 
 @pytest.mark.parametrize("which", ["LM", "SM"])
 def test_equal_seeds_give_equal_bits(which):
-    A = matrix(900, 100)
-    first = bits(svds(A, 3, which=which, rng=7))
-    assert bits(svds(A, 3, which=which, rng=7)) == first
-    assert bits(svds(A, 3, which=which, rng=np.random.default_rng(7))) == first
-    assert bits(svds(A, 3, which=which, rng=8)) != first
+    A, solver = matrix(900, 100), METHODS[which]
+    first = bits(svds(A, 3, which=which, solver=solver, rng=7))
+    assert bits(svds(A, 3, which=which, solver=solver, rng=7)) == first
+    again = svds(A, 3, which=which, solver=solver, rng=np.random.default_rng(7))
+    assert bits(again) == first
+    assert bits(svds(A, 3, which=which, solver=solver, rng=8)) != first
 
 
 @pytest.mark.parametrize("which", ["LM", "SM"])
 def test_a_start_vector_wins_over_the_seed(which, rng):
-    A, v0 = matrix(900, 100), rng.standard_normal(100)
-    first = svds(A, 3, which=which, v0=v0, rng=0)
-    assert bits(svds(A, 3, which=which, v0=v0, rng=1)) == bits(first)
-    assert bits(svds(A, 3, which=which, v0=-v0[::-1], rng=0)) != bits(first)
+    A, v0, solver = matrix(900, 100), rng.standard_normal(100), METHODS[which]
+    first = svds(A, 3, which=which, v0=v0, solver=solver, rng=0)
+    assert bits(svds(A, 3, which=which, v0=v0, solver=solver, rng=1)) == bits(first)
+    other = svds(A, 3, which=which, v0=-v0[::-1], solver=solver, rng=0)
+    assert bits(other) != bits(first)
     assert_triplets(A, first, which=which, left=2e4)
 
 
@@ -252,6 +257,8 @@ def test_options_take_effect(rng):
     svds(counted(A), 3, options={"block_size": 5, "verify": False}, rng=0)
     assert len(products) < with_search
     tall = planted(1500, 80, 0.9 ** np.arange(80), rng=rng)
-    small = svds(tall, 2, which="SM", options={"sketch_size": 200}, rng=0)
-    other = svds(tall, 2, which="SM", options={"sketch_size": 400}, rng=0)
+    small, other = (
+        svds(tall, 2, which="SM", solver="sketched", options={"sketch_size": size}, rng=0)
+        for size in (200, 400)
+    )
     assert bits(small) != bits(other)
