@@ -9,7 +9,7 @@ from rnla._core.results import LstsqResult
 from rnla._core.status import ConvergenceWarning, RnlaWarning, Status
 from rnla._core.threads import get_num_threads, limit_threads, set_num_threads
 from rnla._core.versions import show_versions
-from rnla.eigen import EigenResult, eigsh, epsi
+from rnla.eigen import EigenResult, eigsh, epsi, svds
 from rnla.linalg.nystrom import nystrom
 from rnla.linalg.range_finder import range_finder
 from rnla.linalg.rsvd import rsvd
@@ -44,6 +44,7 @@ __all__ = [
     "set_num_threads",
     "show_versions",
     "sketch",
+    "svds",
     "warmup",
 ]
 

@@ -40,9 +40,10 @@ NAMES = {
         "set_num_threads",
         "show_versions",
         "sketch",
+        "svds",
         "warmup",
     ],
-    rnla.eigen: ["EigenNoConvergence", "EigenResult", "eigsh", "epsi", "solve"],
+    rnla.eigen: ["EigenNoConvergence", "EigenResult", "eigsh", "epsi", "solve", "svds"],
     rnla.lstsq: [
         "CGLS",
         "FOSSILS",
