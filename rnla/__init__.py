@@ -13,22 +13,30 @@ from rnla.lstsq import lstsq_refine
 from rnla.lstsq._warmup import warmup
 from rnla.refinement import RefineResult, refine
 
+# The function takes the place of the module of its name among the attributes of this package;
+# `from rnla.trace import ...` finds the module all the same.
+from rnla.trace import Estimate, diag, row_norms, trace
+
 __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
+    "Estimate",
     "LstsqResult",
     "RefineResult",
     "RnlaWarning",
     "Status",
+    "diag",
     "get_num_threads",
     "limit_threads",
     "lstsq",
     "lstsq_refine",
     "refine",
+    "row_norms",
     "set_num_threads",
     "show_versions",
     "sketch",
+    "trace",
     "warmup",
 ]
 

@@ -57,6 +57,12 @@ class Operand:
         self._apply, self._apply_adjoint = apply, apply_adjoint
         self._block = block if split else None
 
+    @property
+    def real_dtype(self) -> np.dtype[Any]:
+        """Float32 or float64, as the real part of `dtype`."""
+        real: np.dtype[Any] = self.dtype.type(0).real.dtype
+        return real
+
     @cached_property
     def has_adjoint(self) -> bool:
         """Whether products with the adjoint can be formed; tried on a zero vector."""
@@ -85,12 +91,17 @@ class Operand:
         """
         if self.hermitian:
             return self.product(X)
-        if self._apply_adjoint is None or not self.has_adjoint:
-            raise TypeError(
-                "`A` must have products with its adjoint: give the LinearOperator an `rmatvec` or "
-                "`rmatmat`, pass `adjoint`, or say assume='hermitian' where that is true"
-            )
+        self.require_adjoint("this")
+        assert self._apply_adjoint is not None  # as there is one
         return self._counted(self._apply_adjoint, X, self.shape[1], "adjoint")
+
+    def require_adjoint(self, what: str) -> None:
+        """Raise TypeError, for the sake of `what`, if there is no adjoint."""
+        if not self.has_adjoint:
+            raise TypeError(
+                f"`A` must have products with its adjoint for {what}, and has none: pass `adjoint`, "
+                "or give the LinearOperator an `rmatvec` or `rmatmat`"
+            )
 
     def _counted(self, apply: Product, X: NDArray[Any], rows: int, name: str) -> NDArray[Any]:
         width = X.shape[1]

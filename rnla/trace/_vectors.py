@@ -46,6 +46,11 @@ class VectorStream:
     key: NDArray[np.uint64] = field(repr=False)
     stream: int = 0
 
+    @property
+    def generic(self) -> bool:
+        """Whether k vectors show the rank of any matrix, up to k, with probability one."""
+        return self.kind in ROTATION_INVARIANT
+
     @classmethod
     def draw(cls, n: int, kind: str, dtype: Any, rng: RNGLike = None) -> VectorStream:
         """Return a stream with a new key.

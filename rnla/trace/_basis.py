@@ -1,0 +1,111 @@
+"""An orthonormal basis that grows by blocks, and what it is without one of its columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import qr, solve_triangular
+
+
+class Basis:
+    """The factors of ``Y = Q R`` while Y grows by blocks of columns.
+
+    Columns of Q, once there, stay: products with them can be kept.
+
+    Attributes
+    ----------
+    Q : ndarray, shape (n, k)
+        Orthonormal columns.
+    R : ndarray, shape (k, k)
+        Upper triangular, in double precision.
+    """
+
+    def __init__(self, n: int, dtype: Any) -> None:
+        self.Q: NDArray[Any] = np.empty((n, 0), dtype)
+        self.R: NDArray[Any] = np.empty((0, 0), np.result_type(dtype, np.float64))
+
+    def extend(self, Y: NDArray[Any]) -> NDArray[Any]:
+        """Append columns to Y, whose memory may be used, and return the new columns of Q."""
+        k = self.Q.shape[1]
+        Q: NDArray[Any]
+        if k == 0:
+            Q, R = qr(Y, mode="economic", overwrite_a=True, check_finite=False)
+            self.Q, self.R = Q, R.astype(self.R.dtype)
+            return Q
+        # Twice is enough, if the second time is after normalising: what the first projection
+        # leaves may be rounding errors.
+        above = self.Q.conj().T @ Y
+        Q, R = qr(Y - self.Q @ above, mode="economic", overwrite_a=True, check_finite=False)
+        again = self.Q.conj().T @ Q
+        Q, R_again = qr(Q - self.Q @ again, mode="economic", overwrite_a=True, check_finite=False)
+        grown = np.zeros((k + Y.shape[1],) * 2, self.R.dtype)
+        grown[:k, :k] = self.R
+        grown[:k, k:] = above + again @ R
+        grown[k:, k:] = R_again @ R
+        self.Q, self.R = np.hstack([self.Q, Q]), grown
+        return Q
+
+
+@dataclass(frozen=True)
+class Downdate:
+    """Bases of the ranges of Y and of Y without column i, for each i.
+
+    Attributes
+    ----------
+    U : ndarray, shape (k, r), or None
+        ``Q U`` spans the range of Y; None if Q does.
+    S : ndarray, shape (r, k)
+        ``Q U (I - s_i s_i*)`` spans what is left without column i: s_i is a unit vector, or zero
+        where column i is a combination of the others.
+    rank : int
+        The numerical rank r.
+    """
+
+    U: NDArray[Any] | None
+    S: NDArray[Any]
+    rank: int
+
+    @property
+    def essential(self) -> NDArray[np.bool_]:
+        """Whether column i is independent of the others."""
+        return np.asarray(np.any(self.S, axis=0))
+
+
+def downdate(R: NDArray[Any], eps: float) -> Downdate:
+    """Find the bases without a column from the triangular factor.
+
+    Parameters
+    ----------
+    R : ndarray, shape (k, k)
+        Of ``Y = Q R``.
+    eps : float
+        Relative size of rounding errors in Y.
+
+    Returns
+    -------
+    Downdate
+        With ``rank < k`` where R is singular to rounding.
+
+    Notes
+    -----
+    s_i is orthogonal to the columns of R but column i: a column of ``R^{-*}``, normalised. Where R
+    is singular, a column of its pseudoinverse, if every null vector of R has a zero there.
+    """
+    k = len(R)
+    scale = float(np.max(np.abs(R), initial=0.0))
+    diagonal = np.abs(np.diagonal(R))
+    if k and diagonal.min() > 4 * k * eps * scale:
+        S = solve_triangular(R / scale, np.eye(k, dtype=R.dtype), trans="C", check_finite=False)
+        return Downdate(None, S / np.linalg.norm(S, axis=0), k)
+    U, sigma, Vh = np.linalg.svd(R / scale if scale > 0 else R)
+    rank = int(np.sum(sigma > 4 * k * eps * np.max(sigma, initial=0.0)))
+    Vh = Vh[:rank]
+    leverage = np.sum(np.abs(Vh) ** 2, axis=0)
+    S = Vh / sigma[:rank, None]
+    length = np.linalg.norm(S, axis=0)
+    essential = leverage > 1 - np.sqrt(eps)
+    S = np.divide(S, length, out=np.zeros_like(S), where=essential & (length > 0))
+    return Downdate(U[:, :rank], S, rank)
