@@ -99,8 +99,8 @@ class Operand:
         """Raise TypeError, for the sake of `what`, if there is no adjoint."""
         if not self.has_adjoint:
             raise TypeError(
-                f"`A` must have products with its adjoint for {what}, and has none: pass `adjoint`, "
-                "or give the LinearOperator an `rmatvec` or `rmatmat`"
+                f"`A` must have products with its adjoint for {what}, and has none: pass "
+                "`adjoint`, or give the LinearOperator an `rmatvec` or `rmatmat`"
             )
 
     def _counted(self, apply: Product, X: NDArray[Any], rows: int, name: str) -> NDArray[Any]:

@@ -5,11 +5,16 @@ import pytest
 from trace_cases import (
     general,
     hermitian,
+    naive_xdiag,
+    naive_xnysdiag,
     naive_xnystrace,
+    naive_xrownorm,
     naive_xtrace,
 )
 
 from rnla.trace._basis import Basis
+from rnla.trace._diagonal import xdiag_average, xnysdiag_average
+from rnla.trace._row_norms import xrownorm_average
 from rnla.trace._vectors import VectorStream
 from rnla.trace._xnystrace import nystrom_samples
 from rnla.trace._xtrace import xtrace_samples
@@ -102,3 +107,38 @@ def test_repeated_test_vectors(dtype, rng):
     for semidefinite in (True, False):
         found = nystrom_samples(Omega, B @ Omega, resphere=False, semidefinite=semidefinite)
         assert agree(found.samples, naive_xnystrace(B, Omega, False))
+
+
+@pytest.mark.parametrize("k", COUNTS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_diagonals_and_row_norms(k, dtype, rng):
+    kind = "steinhaus" if dtype is np.complex128 else "gaussian"
+    Omega = VectorStream.draw(N, kind, dtype, rng).columns(0, k)
+    A = general(rng, N, dtype)
+    basis = Basis(N, A.dtype)
+    basis.extend(A @ Omega)
+    mean, stderr = xdiag_average(Omega, basis.Q, basis.R, A.conj().T @ basis.Q)
+    check_average(mean, stderr, naive_xdiag(A, Omega))
+
+    B = hermitian(rng, 0.8 ** np.arange(N) + 0.01, dtype)
+    mean, stderr = xnysdiag_average(Omega, B @ Omega)
+    check_average(mean, stderr, naive_xnysdiag(B, Omega).real)
+    if k < N:
+        # The same approximations: the diagonal adds up to the trace.
+        found = nystrom_samples(Omega, B @ Omega, resphere=False, semidefinite=True)
+        assert mean.sum() == pytest.approx(found.samples.mean(), rel=1e-12)
+
+    C = A[: N - 5]
+    basis = Basis(N, C.dtype)
+    basis.extend(C.conj().T @ (C @ Omega))
+    mean, stderr = xrownorm_average(Omega, C @ Omega, basis.Q, basis.R, C @ basis.Q)
+    check_average(mean, stderr, naive_xrownorm(C, Omega))
+
+
+def check_average(mean, stderr, rows):
+    assert agree(mean, rows.mean(axis=0))
+    if len(rows) == 1:
+        assert np.all(np.isinf(stderr))
+    else:
+        expected = rows.std(axis=0, ddof=1) / np.sqrt(len(rows))
+        assert np.max(abs(stderr - expected)) <= 1e-10 * np.max(abs(rows))
