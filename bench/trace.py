@@ -1,6 +1,7 @@
 """Errors, tolerances, error bars and times of the trace and diagonal estimators.
 
 python bench/trace.py --parts traces,diagonals,tolerances,coverage,peers
+python bench/trace.py --parts figure --figure docs/guide/trace-errors.svg
 
 The matrices are those of the XTrace paper: n = 1000 and six spectra, the eigenvectors Haar. For
 test vectors whose law rotations leave as it is, diagonal matrices give the same errors and stand in
@@ -12,6 +13,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -98,21 +100,26 @@ def scaled(d: Any, X: Any) -> Any:
     return d[:, None] * X
 
 
+def mean_error(name: str, n: int, s: int, label: str, trials: int, matrix: Any) -> float:
+    """Return the mean relative error of a method of METHODS; `matrix` is for those with signs."""
+    method, invariant = METHODS[label]
+    d = SPECTRA[name](n)
+    A, shape, exact = (partial(scaled, d), n, d.sum()) if invariant else (matrix, None, 0.0)
+    exact = exact or np.trace(matrix)
+    values = [
+        rnla.trace(A, s, shape=shape, method=method, assume="psd", rng=seed).value
+        for seed in range(trials)
+    ]
+    return float(np.mean(np.abs(np.array(values) / exact - 1)))
+
+
 def traces(report: Report, n: int, trials: int, cells: list[tuple[str, int]]) -> None:
     rows = []
     matrices = {name: dense(SPECTRA[name](n)) for name, _ in cells}
     for name, s in cells:
-        d = SPECTRA[name](n)
         row: dict[str, Any] = {"spectrum": name, "s": s}
-        for k, (label, (method, invariant)) in enumerate(METHODS.items()):
-            A = partial(scaled, d) if invariant else matrices[name]
-            shape = n if invariant else None
-            values = [
-                rnla.trace(A, s, shape=shape, method=method, assume="psd", rng=seed).value
-                for seed in range(trials)
-            ]
-            exact = d.sum() if invariant else np.trace(matrices[name])
-            row[label] = float(np.mean(np.abs(np.array(values) / exact - 1)))
+        for k, label in enumerate(METHODS):
+            row[label] = mean_error(name, n, s, label, trials, matrices[name])
             if (name, s) in REFERENCE and n == 1000:
                 reference = max(REFERENCE[name, s][k], ROUNDING)
                 row[f"{label} / reference"] = max(row[label], ROUNDING) / reference
@@ -128,6 +135,32 @@ def traces(report: Report, n: int, trials: int, cells: list[tuple[str, int]]) ->
             f"over the reference: {min(ratios):.2f} to {max(ratios):.2f}; "
             f"{sum(ratio > 2 for ratio in ratios)} of {len(ratios)} cells above 2"
         )
+
+
+def figure(n: int, trials: int, path: Path) -> None:
+    """Draw the errors on all spectra for s = 20, 40, ..., 300 and write an SVG file."""
+    import matplotlib as mpl
+
+    mpl.use("svg")
+    # The same file in every run.
+    mpl.rcParams["svg.hashsalt"] = "rnla"
+    import matplotlib.pyplot as plt
+
+    budgets = range(20, 301, 20)
+    labels = ["Hutchinson", "Hutch++", "XTrace signs", "XTrace", "XNysTrace"]
+    fig, axes = plt.subplots(2, 3, figsize=(10, 6), sharex=True, layout="constrained")
+    for ax, name in zip(axes.flat, SPECTRA, strict=True):
+        matrix = dense(SPECTRA[name](n))
+        for label in labels:
+            errors = [mean_error(name, n, s, label, trials, matrix) for s in budgets]
+            ax.semilogy(budgets, errors, marker=".", markersize=4, linewidth=1, label=label)
+        ax.set(title=name)
+    for ax in axes[1]:
+        ax.set(xlabel="products with A")
+    for ax in axes[:, 0]:
+        ax.set(ylabel="mean relative error")
+    axes[0, 0].legend(fontsize="small")
+    fig.savefig(path, metadata={"Date": None})
 
 
 def diagonals(report: Report, n: int, trials: int, cells: list[tuple[str, int]]) -> None:
@@ -350,6 +383,7 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument("--n", type=int, default=1000)
     options.add_argument("--trials", type=int, default=100)
     options.add_argument("--repeat", type=int, default=5)
+    options.add_argument("--figure", type=Path, default=Path("trace-errors.svg"), metavar="FILE")
     arguments = options.parse_args(argv)
     trace_cells, diagonal_cells, size = list(REFERENCE), list(DIAGONALS), 4000
     if arguments.quick:
@@ -366,6 +400,8 @@ def main(argv: list[str] | None = None) -> None:
         coverage(report, arguments.n, arguments.trials)
     if "peers" in arguments.parts:
         peers(report, size, 60 if arguments.quick else 200, arguments.repeat)
+    if "figure" in arguments.parts:
+        figure(arguments.n, arguments.trials, arguments.figure)
     report.finish()
 
 

@@ -192,5 +192,10 @@ def rounding_floor(operand: Operand, size: float) -> float:
 
 def norm(X: NDArray[Any]) -> float:
     """Return the Frobenius norm, without overflow or underflow."""
+    info = np.finfo(X.dtype)
+    with np.errstate(over="ignore", under="ignore"):
+        size = float(np.linalg.norm(X))
+    if np.sqrt(info.tiny) / info.eps < size < np.inf:
+        return size
     scale = float(np.max(np.abs(X), initial=0.0))
     return scale * float(np.linalg.norm(X / scale)) if scale > 0 else 0.0

@@ -1,6 +1,7 @@
 """The public surface: a change of it shows in the diff of this file."""
 
 import ast
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -13,22 +14,28 @@ import rnla.sketch
 import rnla.testing
 
 PACKAGE = Path(rnla.__file__).parent
+# `rnla.trace` is a function, the module of that name is only imported from.
+TRACE = importlib.import_module("rnla.trace")
 
 NAMES = {
     rnla: [
         "ConvergenceWarning",
+        "Estimate",
         "LstsqResult",
         "RefineResult",
         "RnlaWarning",
         "Status",
+        "diag",
         "get_num_threads",
         "limit_threads",
         "lstsq",
         "lstsq_refine",
         "refine",
+        "row_norms",
         "set_num_threads",
         "show_versions",
         "sketch",
+        "trace",
         "warmup",
     ],
     rnla.lstsq: [
@@ -59,6 +66,28 @@ NAMES = {
         "SketchingOperator",
         "SparseSign",
         "leverage_scores",
+    ],
+    TRACE: [
+        "AHutchPP",
+        "BKS",
+        "Choice",
+        "ConfidenceInterval",
+        "Estimate",
+        "Exact",
+        "HutchPP",
+        "Hutchinson",
+        "NAHutchPP",
+        "UDiagPP",
+        "XDiag",
+        "XNysDiag",
+        "XNysTrace",
+        "XRowNorm",
+        "XSymTrace",
+        "XTrace",
+        "choose_method",
+        "diag",
+        "row_norms",
+        "trace",
     ],
 }
 
@@ -101,7 +130,29 @@ def test_signature_of_refine():
     }
 
 
+def test_signature_of_trace():
+    parameters = inspect.signature(rnla.trace).parameters
+    assert list(parameters)[:2] == ["A", "matvecs"]
+    assert {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
+        "rtol": None,
+        "atol": 0.0,
+        "confidence": 0.95,
+        "assume": "general",
+        "method": "auto",
+        "test_vectors": "auto",
+        "resphere": None,
+        "previous": None,
+        "block": None,
+        "shape": None,
+        "dtype": None,
+        "rng": None,
+    }
+
+
 VALUES = (
+    TRACE.Choice,
+    TRACE.ConfidenceInterval,
+    rnla.Estimate,
     rnla.LstsqResult,
     rnla.RefineResult,
     rnla.lstsq.Choice,
