@@ -24,7 +24,7 @@ from rnla.trace._vectors import VectorStream, column_dots, column_norms
 _SHARE = 16
 _WIDEST = 32
 _BATCH = 32
-# Columns without gain before the split is taken for the best, where sizes are only estimated.
+# Samples before one believes in an average.
 _PATIENCE = 8
 _SLACK = 16
 
@@ -209,7 +209,9 @@ def _residual_rounds(
             method=f"a_hutchpp(sketch_size={sketch.Q.shape[1]})",
             gap=needed / made,
         )
-        if needed - made >= n and budget.left(operand.n_matvec - used) >= n:
+        likely = constant * squares.mean() / allowed**2 if allowed > 0 else np.inf
+        if made >= _PATIENCE and likely - made >= n <= budget.left(operand.n_matvec - used):
             yield from exact_rounds(operand, "a_hutchpp, then exact (as cheap)")
             return
-        target = int(min(max(made + 1, np.ceil(needed)), made + max(1, min(_BATCH, made))))
+        step = max(1, min(_BATCH, made // _SHARE))
+        target = int(min(max(made + 1, np.ceil(needed)), made + step))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rnla._core.checks import check_word
-from rnla._core.rng import RNGLike
+from rnla._core.rng import RNGLike, as_generator
 from rnla.trace._a_hutchpp import a_hutchpp_rounds
 from rnla.trace._choose import ASSUMPTIONS, is_hermitian, resolve, with_default
 from rnla.trace._estimate import Estimate
@@ -27,7 +27,7 @@ from rnla.trace._methods import (
     vector_kind,
 )
 from rnla.trace._rounds import Budget, Round, check_budget, finish
-from rnla.trace._vectors import VectorStream
+from rnla.trace._vectors import VectorStream, check_kind
 from rnla.trace._xnystrace import xnystrace_rounds
 from rnla.trace._xtrace import xtrace_rounds
 
@@ -179,6 +179,7 @@ def trace(
     budget = with_default(check_budget(matvecs, rtol, atol, confidence))
     check_word(assume, "assume", ASSUMPTIONS)
     operand = as_operand(A, shape=shape, dtype=dtype, block=block)
+    check_kind(test_vectors, operand.dtype)
     chosen = resolve(
         "hutchinson" if previous is not None and method == "auto" else method,
         operand.shape[1],
@@ -188,6 +189,8 @@ def trace(
         resphere,
     )
     operand.hermitian = is_hermitian(chosen, assume)
+    if rng is not None:
+        as_generator(rng)
     if previous is not None:
         rounds = _after(previous, operand, chosen, budget, rng)
     else:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rnla._core.checks import check_word
-from rnla._core.rng import RNGLike
+from rnla._core.rng import RNGLike, as_generator
 from rnla.trace._choose import ASSUMPTIONS, with_default
 from rnla.trace._diag_methods import BKS, DIAG_METHODS, DiagMethod, Signs, UDiagPP, XDiag, XNysDiag
 from rnla.trace._diagonal import (
@@ -20,7 +20,7 @@ from rnla.trace._estimate import Estimate
 from rnla.trace._input import Operand, as_operand
 from rnla.trace._methods import Exact
 from rnla.trace._rounds import Budget, Round, check_budget, finish
-from rnla.trace._vectors import VectorStream
+from rnla.trace._vectors import VectorStream, check_kind
 
 _FEW = 4
 
@@ -139,6 +139,9 @@ def diag(
     operand = as_operand(A, shape=shape, dtype=dtype, adjoint=adjoint, block=block)
     operand.hermitian = assume != "general"
     chosen = _resolve(method, operand, budget, assume, test_vectors)
+    check_kind(test_vectors, operand.dtype)
+    if rng is not None:
+        as_generator(rng)
     operand.hermitian = operand.hermitian or isinstance(chosen, XNysDiag)
     return finish(_rounds(operand, chosen, budget, rng), operand, budget)
 

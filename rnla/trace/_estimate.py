@@ -27,7 +27,7 @@ class ConfidenceInterval(NamedTuple):
     high: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Estimate:
     """An unbiased estimate with its standard error.
 
@@ -73,7 +73,7 @@ class Estimate:
     degrees_of_freedom: float = np.inf
     samples: NDArray[Any] | None = field(default=None, repr=False)
     history: NDArray[np.float64] = field(repr=False)
-    source: Any = field(default=None, repr=False, compare=False)
+    source: Any = field(default=None, repr=False)
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}

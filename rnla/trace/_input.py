@@ -49,12 +49,13 @@ class Operand:
         block: int,
         split: bool,
         dense: bool = False,
+        probe: Product | None = None,
     ) -> None:
         self.source, self.shape, self.dtype = source, shape, dtype
         self.width = BLOCK if dense else block
         self.n_matvec = 0
         self.hermitian = False
-        self._apply, self._apply_adjoint = apply, apply_adjoint
+        self._apply, self._apply_adjoint, self._probe = apply, apply_adjoint, probe
         self._block = block if split else None
 
     @property
@@ -70,11 +71,11 @@ class Operand:
             return True
         if self._apply_adjoint is None:
             return False
-        try:
-            self._apply_adjoint(np.zeros((self.shape[0], 1), self.dtype))
-        except NotImplementedError:
-            # SciPy's operators have the method whether it works or not.
-            return False
+        if self._probe is not None:
+            try:
+                self._probe(np.zeros(self.shape[0], self.dtype))
+            except NotImplementedError:
+                return False
         return True
 
     def product(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -236,7 +237,11 @@ def _from_operator(A: Any, adjoint: Any, block: int) -> Operand:
     m, n = operator.shape
     dtype = inexact_dtype(operator.dtype, "A")
     apply_adjoint = operator.rmatmat if adjoint is None else _adjoint_of(adjoint, (m, n))
-    return Operand(A, (m, n), dtype, operator.matmat, apply_adjoint, block=block, split=True)
+    # SciPy's operators have `rmatvec` whether it works or not; what `rmatmat` raises varies.
+    probe = operator.rmatvec if adjoint is None else None
+    return Operand(
+        A, (m, n), dtype, operator.matmat, apply_adjoint, block=block, split=True, probe=probe
+    )
 
 
 def _from_callable(A: Any, shape: Any, dtype: Any, adjoint: Any, block: int) -> Operand:

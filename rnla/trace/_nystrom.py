@@ -14,6 +14,9 @@ from rnla.trace._rounds import norm
 
 # Rounding errors of `W* A W` stay far below this many epsilons times the norms of its factors.
 _SLACK = 16
+_SUSPECT = 1e6
+# Eigenvalues below this many epsilons of the largest one are rounding errors.
+_CUTOFF = 8
 _ROWS = 1024
 
 
@@ -36,6 +39,8 @@ class Core:
         B D B* approximates A plus this multiple of the identity.
     rank : int
         Numerical rank.
+    dropped : ndarray, shape (s,)
+        ``w_i* (A - B D B*) w_i``: what eigenvalues too small to be inverted hold.
     """
 
     B: NDArray[Any]
@@ -44,6 +49,7 @@ class Core:
     h: NDArray[np.float64]
     shift: float
     rank: int
+    dropped: NDArray[np.float64]
 
     def downdates(self) -> Iterator[tuple[slice, NDArray[Any]]]:
         """Yield rows of the matrix with columns z_i, and where they stand."""
@@ -102,11 +108,13 @@ def semidefinite_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
         R = cholesky(H, check_finite=False)
     except LinAlgError:
         Y -= Y.dtype.type(shift) * Omega
-        return _eigen_core(Omega, Y, noise, semidefinite=True)
+        return _eigen_core(Omega, Y, semidefinite=True)
     _multiply_inverse(Y, R)
     C = solve_triangular(R, np.eye(s, dtype=R.dtype), trans="C", check_finite=False)
-    rank = int(np.sum(np.abs(np.diagonal(R)) ** 2 > noise))
-    return Core(Y, np.ones(s), C / np.linalg.norm(C, axis=0), np.ones(s), shift, rank)
+    # Rounding grows on the way through the pivots, so they only raise the suspicion.
+    suspect = s > 0 and np.min(np.abs(np.diagonal(R))) ** 2 < _SUSPECT * noise
+    rank = int(np.sum(np.linalg.eigvalsh(H) > noise)) if suspect else s
+    return Core(Y, np.ones(s), C / np.linalg.norm(C, axis=0), np.ones(s), shift, rank, np.zeros(s))
 
 
 def symmetric_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
@@ -129,13 +137,12 @@ def symmetric_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
     ValueError
         If A is not Hermitian.
     """
-    return _eigen_core(Omega, Y, np.inf, semidefinite=False)
+    return _eigen_core(Omega, Y, semidefinite=False)
 
 
-def _eigen_core(Omega: NDArray[Any], Y: NDArray[Any], noise: float, *, semidefinite: bool) -> Core:
-    s = Omega.shape[1]
+def _eigen_core(Omega: NDArray[Any], Y: NDArray[Any], *, semidefinite: bool) -> Core:
     eps = float(np.finfo(Y.dtype).eps)
-    H, _ = gram(Omega, Y, "xnystrace" if semidefinite else "xsymtrace")
+    H, noise = gram(Omega, Y, "xnystrace" if semidefinite else "xsymtrace")
     eigenvalues, V = eigh(H, check_finite=False)
     sizes = np.abs(eigenvalues)
     if semidefinite and eigenvalues[0] < -noise:
@@ -145,7 +152,8 @@ def _eigen_core(Omega: NDArray[Any], Y: NDArray[Any], noise: float, *, semidefin
             "test vectors; use assume='hermitian'"
         )
     sizes = eigenvalues if semidefinite else sizes
-    kept = sizes > eps * s * np.max(sizes, initial=0.0)
+    kept = sizes > _CUTOFF * eps * np.max(sizes, initial=0.0)
+    dropped = np.abs(V[:, ~kept]) ** 2 @ eigenvalues[~kept]
     values, V = eigenvalues[kept], V[:, kept]
     signs, roots = np.sign(values), np.sqrt(np.abs(values))
     scaled = V / roots
@@ -158,7 +166,8 @@ def _eigen_core(Omega: NDArray[Any], Y: NDArray[Any], noise: float, *, semidefin
     essential = (leverage > 1 - np.sqrt(eps)) & (h != 0)
     length = np.sqrt(np.abs(h))
     C = np.divide(C, length, out=np.zeros_like(C), where=essential)
-    return Core(B, signs, C, np.where(essential, np.sign(h), 1.0), 0.0, len(values))
+    rank = int(np.sum(sizes > noise))
+    return Core(B, signs, C, np.where(essential, np.sign(h), 1.0), 0.0, rank, dropped)
 
 
 def complement_factors(Omega: NDArray[Any]) -> NDArray[np.float64]:
@@ -175,10 +184,13 @@ def complement_factors(Omega: NDArray[Any]) -> NDArray[np.float64]:
         ``(n - s + 1) / dist(w_i, span of the others)^2``.
     """
     n, s = Omega.shape
-    R = qr(Omega, mode="r", check_finite=False)[0][:s].astype(
-        np.result_type(Omega.dtype, np.float64)
-    )
-    rows = solve_triangular(R, np.eye(s, dtype=R.dtype), check_finite=False)
+    double = np.result_type(Omega.dtype, np.float64)
+    R = np.zeros((0, s), double)
+    for row in range(0, n, max(_ROWS, 2 * s)):
+        # Row by row, as the QR factorization of Omega whole would take two copies of it.
+        stacked = np.vstack([R, Omega[row : row + max(_ROWS, 2 * s)]])
+        R = qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][:s]
+    rows = solve_triangular(R, np.eye(s, dtype=double), check_finite=False)
     # The distance is the inverse norm of a row of R^-1.
     factors: NDArray[np.float64] = (n - s + 1) * np.sum(np.abs(rows) ** 2, axis=1)
     return factors

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._core.rng import RNGLike
+from rnla._core.rng import RNGLike, as_generator
 from rnla.trace._basis import Basis, downdate
 from rnla.trace._choose import with_default
 from rnla.trace._diag_methods import Signs, XRowNorm
@@ -23,7 +23,7 @@ from rnla.trace._exact import identity_blocks
 from rnla.trace._input import Operand, as_operand
 from rnla.trace._methods import Exact, Hutchinson
 from rnla.trace._rounds import Budget, Round, check_budget, finish, norm
-from rnla.trace._vectors import VectorStream
+from rnla.trace._vectors import VectorStream, check_kind
 
 _ROWS = 1024
 _FEW = 6
@@ -128,6 +128,9 @@ def row_norms(
     budget = with_default(check_budget(matvecs, None, 0.0, confidence))
     operand = as_operand(A, shape=shape, dtype=dtype, adjoint=adjoint, block=block, square=False)
     chosen = _resolve(method, operand, budget, test_vectors)
+    check_kind(test_vectors, operand.dtype)
+    if rng is not None:
+        as_generator(rng)
     estimate = finish(_rounds(operand, chosen, budget, rng), operand, budget)
     kind = operand.real_dtype
     if squared:

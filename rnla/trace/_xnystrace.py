@@ -84,7 +84,7 @@ def nystrom_samples(
     core = semidefinite_core(Omega, Y) if semidefinite else symmetric_core(Omega, Y)
     squares, products = downdate_sums(core, Omega)
     value = float(np.sum(core.signs * np.sum(np.abs(core.B) ** 2, axis=0, dtype=np.float64)))
-    residuals = factors * np.abs(products) ** 2 / core.h
+    residuals = factors * (np.abs(products) ** 2 / core.h + core.dropped)
     samples = value - squares / core.h + residuals - core.shift * n
     return LeftOut(samples, core.rank, residuals)
 

@@ -80,7 +80,7 @@ def test_xsymtrace_of_an_indefinite_matrix(k, dtype, rng):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("resphere", [False, True])
-@pytest.mark.parametrize("rank", [0, 1, 4, 9])
+@pytest.mark.parametrize("rank", [0, 1, 3, 5])
 def test_low_rank(dtype, resphere, rank, rng):
     k = 9
     values = np.where(np.arange(N) < rank, 1.0 + np.arange(N), 0.0)

@@ -168,8 +168,9 @@ def test_fast_decay_reaches_rounding(rng):
         A = hermitian(rng, SPECTRA["exp"](300), dtype)
         for s in (100, 200):
             estimate = rnla.trace(A, s, assume="psd", rng=rng)
-            assert abs(estimate.value - 10 / 3) < tolerance * 10 / 3
-            assert abs(estimate.value - np.trace(A)) <= 5 * estimate.stderr
+            exact = np.trace(A, dtype=np.float64)
+            assert abs(estimate.value - exact) < tolerance * exact
+            assert abs(estimate.value - exact) <= 5 * estimate.stderr
 
 
 def test_tail_of_a_step_is_resphered(rng):
@@ -311,7 +312,7 @@ def test_resphering_signs_is_refused(method, kind):
     with pytest.raises(ValueError, match="`resphere`=True is unbiased only for"):
         method(test_vectors=kind, resphere=True)
     with pytest.raises(ValueError, match="`resphere`=True is unbiased only for"):
-        rnla.trace(np.eye(9), 4, method=method.name, test_vectors=kind, resphere=True)
+        rnla.trace(np.eye(9) + 0j, 4, method=method.name, test_vectors=kind, resphere=True)
 
 
 @pytest.mark.parametrize("method", ["na_hutchpp", "xnystrace", "xsymtrace"])
@@ -465,7 +466,8 @@ def test_what_an_estimate_shows(rng):
     assert wide.low < half.low < estimate.value < half.high < wide.high
     assert half.high - half.low == pytest.approx(2 * estimate.radius())
     copy = pickle.loads(pickle.dumps(estimate))
-    assert copy == estimate or copy.value == estimate.value
+    assert copy.value == estimate.value
+    assert np.array_equal(copy.history, estimate.history)
     assert copy.source is None
     with pytest.raises(ValueError, match="`confidence_level` must lie in"):
         estimate.confidence_interval(1.5)
