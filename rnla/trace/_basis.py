@@ -9,6 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr, solve_triangular
 
+# In epsilons of the largest entry: a diagonal entry that cannot be divided by, and one that says
+# that there may be fewer independent columns. And singular values of rounding errors, per column.
+_SINGULAR = 2
+_SUSPECT = 1e6
+_ROUNDING = 4
+
 
 class Basis:
     """The factors of ``Y = Q R`` while Y grows by blocks of columns.
@@ -61,12 +67,17 @@ class Downdate:
         ``Q U (I - s_i s_i*)`` spans what is left without column i: s_i is a unit vector, or zero
         where column i is a combination of the others.
     rank : int
-        The numerical rank r.
+        The numerical rank, at most r: columns of rounding errors may be among those of Q.
     """
 
     U: NDArray[Any] | None
     S: NDArray[Any]
     rank: int
+
+    @property
+    def dimensions(self) -> NDArray[np.int_]:
+        """Dimension of the range without column i."""
+        return len(self.S) - self.essential.astype(int)
 
     @property
     def essential(self) -> NDArray[np.bool_]:
@@ -96,16 +107,21 @@ def downdate(R: NDArray[Any], eps: float) -> Downdate:
     """
     k = len(R)
     scale = float(np.max(np.abs(R), initial=0.0))
-    diagonal = np.abs(np.diagonal(R))
-    if k and diagonal.min() > 4 * k * eps * scale:
+    smallest = float(np.min(np.abs(np.diagonal(R)), initial=np.inf))
+    if smallest > _SINGULAR * eps * scale:
         S = solve_triangular(R / scale, np.eye(k, dtype=R.dtype), trans="C", check_finite=False)
-        return Downdate(None, S / np.linalg.norm(S, axis=0), k)
+        rank = k if smallest > _SUSPECT * eps * scale else _rank(np.linalg.svdvals(R / scale), eps)
+        return Downdate(None, S / np.linalg.norm(S, axis=0), rank)
     U, sigma, Vh = np.linalg.svd(R / scale if scale > 0 else R)
-    rank = int(np.sum(sigma > 4 * k * eps * np.max(sigma, initial=0.0)))
-    Vh = Vh[:rank]
+    kept = sigma > _SINGULAR * eps * np.max(sigma, initial=0.0)
+    U, sigma_kept, Vh = U[:, kept], sigma[kept], Vh[kept]
     leverage = np.sum(np.abs(Vh) ** 2, axis=0)
-    S = Vh / sigma[:rank, None]
+    S = Vh / sigma_kept[:, None]
     length = np.linalg.norm(S, axis=0)
     essential = leverage > 1 - np.sqrt(eps)
     S = np.divide(S, length, out=np.zeros_like(S), where=essential & (length > 0))
-    return Downdate(U[:, :rank], S, rank)
+    return Downdate(U, S, _rank(sigma, eps))
+
+
+def _rank(sigma: NDArray[np.float64], eps: float) -> int:
+    return int(np.sum(sigma > _ROUNDING * len(sigma) * eps * np.max(sigma, initial=0.0)))

@@ -68,7 +68,7 @@ class Estimate:
     n_matvec: int
     method: str
     status: Status
-    message: str
+    message: str = field(repr=False)
     confidence: float = 0.95
     degrees_of_freedom: float = np.inf
     samples: NDArray[Any] | None = field(default=None, repr=False)

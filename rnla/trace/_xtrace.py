@@ -21,8 +21,8 @@ from rnla.trace._rounds import Budget, Round, rounding_floor
 from rnla.trace._sketches import range_sketches
 from rnla.trace._vectors import VectorStream, column_norms
 
-# Residuals below this many rounding floors are nothing but rounding.
-_ROUNDOFFS = 10
+# The rank tells; the residuals, this many rounding floors at the most, confirm it.
+_ROUNDOFFS = 1000
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def xtrace_samples(
     residuals = _dots(X, H @ X) - _dots(T, X) + overlap.conj() * _dots(S, R)
     if resphere:
         residuals = residuals * sphere_factors(
-            n - (down.rank - down.essential),
+            n - down.dimensions,
             column_norms(Omega) ** 2 - np.sum(np.abs(X) ** 2, axis=0),
         )
     return LeftOut(np.trace(H) - removed + residuals, down.rank, residuals)
