@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
-from rnla.trace._basis import Basis, downdate
+from rnla.trace._basis import Basis, Columns, numerical_rank
 from rnla.trace._exact import exact_rounds
 from rnla.trace._hutchpp import residual_forms
 from rnla.trace._input import Operand
@@ -58,9 +58,9 @@ def a_hutchpp_rounds(operand: Operand, vectors: VectorStream, budget: Budget) ->
         if 2 * (k + 1) >= n or width < 1:
             break
         sketch.grow(width)
-        found = downdate(sketch.basis.R, eps)
-        if found.rank < sketch.Q.shape[1]:
-            yield sketch.exact_round(found.rank)
+        rank = numerical_rank(sketch.basis.R, eps)
+        if rank < sketch.Q.shape[1]:
+            yield sketch.exact_round(rank)
             return
     yield from _residual_rounds(operand, vectors.other(1), budget, sketch, used)
 
@@ -84,7 +84,7 @@ class Sketch:
     def __init__(self, operand: Operand, vectors: VectorStream) -> None:
         self.operand, self.vectors = operand, vectors
         self.basis = Basis(operand.shape[1], operand.dtype)
-        self.Z: NDArray[Any] = np.empty((operand.shape[1], 0), operand.dtype)
+        self._products = Columns(operand.shape[1], operand.dtype)
         self.H: NDArray[Any] = np.empty((0, 0))
         self.inside: Any = 0.0
         self.trace: Any = 0.0
@@ -97,6 +97,11 @@ class Sketch:
     def Q(self) -> NDArray[Any]:
         """The orthonormal basis."""
         return self.basis.Q
+
+    @property
+    def Z(self) -> NDArray[Any]:
+        """``A Q``."""
+        return self._products.array
 
     def grow(self, width: int) -> None:
         """Add this many columns, two products each."""
@@ -113,7 +118,7 @@ class Sketch:
         Q = self.basis.extend(Y)
         Z = self.operand.product(Q)
         self._record(Q, Z, column_norms(left) ** 2)
-        self.Z = np.hstack([self.Z, Z])
+        self._products.append(Z)
 
     def _record(self, Q: NDArray[Any], Z: NDArray[Any], left: NDArray[np.float64]) -> None:
         k, width = self.H.shape[0], Q.shape[1]

@@ -14,6 +14,34 @@ from scipy.linalg import qr, solve_triangular
 _SINGULAR = 2
 _SUSPECT = 1e6
 _ROUNDING = 4
+_GROWTH = 1.25
+
+
+class Columns:
+    """A matrix that grows by columns, in memory that grows by factors."""
+
+    def __init__(self, n: int, dtype: Any) -> None:
+        self._memory: NDArray[Any] = np.empty((n, 0), dtype, order="F")
+        self.width = 0
+
+    @property
+    def array(self) -> NDArray[Any]:
+        """The columns there are."""
+        return self._memory[:, : self.width]
+
+    def append(self, X: NDArray[Any]) -> None:
+        """Add columns."""
+        width = self.width + X.shape[1]
+        if self.width == 0:
+            self._memory = X
+        elif width > self._memory.shape[1]:
+            size = max(width, int(_GROWTH * self.width))
+            memory = np.empty((len(X), size), self._memory.dtype, order="F")
+            memory[:, : self.width] = self.array
+            self._memory = memory
+        if self.width:
+            self._memory[:, self.width : width] = X
+        self.width = width
 
 
 class Basis:
@@ -23,23 +51,27 @@ class Basis:
 
     Attributes
     ----------
-    Q : ndarray, shape (n, k)
-        Orthonormal columns.
     R : ndarray, shape (k, k)
         Upper triangular, in double precision.
     """
 
     def __init__(self, n: int, dtype: Any) -> None:
-        self.Q: NDArray[Any] = np.empty((n, 0), dtype)
+        self._columns = Columns(n, dtype)
         self.R: NDArray[Any] = np.empty((0, 0), np.result_type(dtype, np.float64))
+
+    @property
+    def Q(self) -> NDArray[Any]:
+        """Orthonormal columns, shape (n, k)."""
+        return self._columns.array
 
     def extend(self, Y: NDArray[Any]) -> NDArray[Any]:
         """Append columns to Y, whose memory may be used, and return the new columns of Q."""
-        k = self.Q.shape[1]
+        k = self._columns.width
         Q: NDArray[Any]
         if k == 0:
             Q, R = qr(Y, mode="economic", overwrite_a=True, check_finite=False)
-            self.Q, self.R = Q, R.astype(self.R.dtype)
+            self.R = R.astype(self.R.dtype)
+            self._columns.append(Q)
             return Q
         # Twice is enough, if the second time is after normalising: what the first projection
         # leaves may be rounding errors.
@@ -51,7 +83,8 @@ class Basis:
         grown[:k, :k] = self.R
         grown[:k, k:] = above + again @ R
         grown[k:, k:] = R_again @ R
-        self.Q, self.R = np.hstack([self.Q, Q]), grown
+        self.R = grown
+        self._columns.append(Q)
         return Q
 
 
@@ -110,8 +143,7 @@ def downdate(R: NDArray[Any], eps: float) -> Downdate:
     smallest = float(np.min(np.abs(np.diagonal(R)), initial=np.inf))
     if smallest > _SINGULAR * eps * scale:
         S = solve_triangular(R / scale, np.eye(k, dtype=R.dtype), trans="C", check_finite=False)
-        rank = k if smallest > _SUSPECT * eps * scale else _rank(np.linalg.svdvals(R / scale), eps)
-        return Downdate(None, S / np.linalg.norm(S, axis=0), rank)
+        return Downdate(None, S / np.linalg.norm(S, axis=0), numerical_rank(R, eps))
     U, sigma, Vh = np.linalg.svd(R / scale if scale > 0 else R)
     kept = sigma > _SINGULAR * eps * np.max(sigma, initial=0.0)
     U, sigma_kept, Vh = U[:, kept], sigma[kept], Vh[kept]
@@ -120,8 +152,26 @@ def downdate(R: NDArray[Any], eps: float) -> Downdate:
     length = np.linalg.norm(S, axis=0)
     essential = leverage > 1 - np.sqrt(eps)
     S = np.divide(S, length, out=np.zeros_like(S), where=essential & (length > 0))
-    return Downdate(U, S, _rank(sigma, eps))
+    return Downdate(U, S, numerical_rank(R, eps))
 
 
-def _rank(sigma: NDArray[np.float64], eps: float) -> int:
+def numerical_rank(R: NDArray[Any], eps: float) -> int:
+    """Return how many singular values of a triangular factor are more than rounding errors.
+
+    Parameters
+    ----------
+    R : ndarray, shape (k, k)
+        Of ``Y = Q R``.
+    eps : float
+        Relative size of rounding errors in Y.
+
+    Returns
+    -------
+    int
+        The numerical rank.
+    """
+    scale = float(np.max(np.abs(R), initial=0.0))
+    if scale == 0 or np.min(np.abs(np.diagonal(R))) > _SUSPECT * eps * scale:
+        return len(R) if scale > 0 else 0
+    sigma = np.linalg.svdvals(R / scale)
     return int(np.sum(sigma > _ROUNDING * len(sigma) * eps * np.max(sigma, initial=0.0)))

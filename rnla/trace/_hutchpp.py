@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.trace._basis import Basis, downdate
+from rnla.trace._basis import Basis, numerical_rank
 from rnla.trace._estimate import mean_and_stderr
 from rnla.trace._input import BLOCK, Operand
 from rnla.trace._nystrom import gram
@@ -60,7 +60,7 @@ def hutchpp_rounds(
         del Y
         value = column_dots(Q, operand.product(Q)).sum().item()
         value = value.real if operand.hermitian else value
-        rank = downdate(basis.R, float(np.finfo(operand.dtype).eps)).rank
+        rank = numerical_rank(basis.R, float(np.finfo(operand.dtype).eps))
         if rank < k and vectors.generic:
             yield Round(
                 value=value,
