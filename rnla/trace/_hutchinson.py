@@ -1,6 +1,8 @@
 """Girard and Hutchinson's estimator, and its use for sequences of matrices.
 
-A. Girard, Numer. Math. 56 (1989), 1-23; M. F. Hutchinson, Commun. Stat. 18 (1989), 1059-1076.
+A. Girard, "Un algorithme rapide pour le calcul de la trace de l'inverse d'une grande matrice",
+1987; M. F. Hutchinson, "A stochastic estimator of the trace of the influence matrix for Laplacian
+smoothing splines", 1989.
 """
 
 from __future__ import annotations
