@@ -19,11 +19,16 @@ from rnla.lstsq._warmup import warmup
 from rnla.refinement import RefineResult, refine
 from rnla.sketch import leverage_scores
 
+# The function takes the place of the module of its name among the attributes of this package;
+# `from rnla.trace import ...` finds the module all the same.
+from rnla.trace import Estimate, diag, row_norms, trace
+
 __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
     "EigenResult",
+    "Estimate",
     "LstsqResult",
     "RefineResult",
     "RnlaWarning",
@@ -32,6 +37,7 @@ __all__ = [
     "eigen",
     "eigsh",
     "epsi",
+    "diag",
     "get_num_threads",
     "leverage_scores",
     "limit_threads",
@@ -45,6 +51,8 @@ __all__ = [
     "show_versions",
     "sketch",
     "svds",
+    "row_norms",
+    "trace",
     "warmup",
 ]
 

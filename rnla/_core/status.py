@@ -33,11 +33,17 @@ class Status(Enum):
     FELL_BACK = (
         "the randomized method missed the tolerance, so LAPACK solved the problem and met it"
     )
+    COMPLETED = "the products asked for were made; `stderr` says how accurate the value is"
+    EXACT = "the value is exact up to rounding"
+    MAX_MATVECS = (
+        "the error bar is still above the tolerance after as many products as allowed; "
+        "raise `matvecs` or loosen `rtol`"
+    )
 
     @property
     def met_tolerance(self) -> bool:
-        """Whether the certificate of what is returned met the tolerance."""
-        return self in (Status.CONVERGED, Status.FELL_BACK)
+        """Whether the certificate of what is returned met the tolerance, if there was one."""
+        return self in (Status.CONVERGED, Status.FELL_BACK, Status.COMPLETED, Status.EXACT)
 
 
 class RnlaWarning(UserWarning):

@@ -1,6 +1,7 @@
 """The public surface: a change of it shows in the diff of this file."""
 
 import ast
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -15,11 +16,14 @@ import rnla.sketch
 import rnla.testing
 
 PACKAGE = Path(rnla.__file__).parent
+# `rnla.trace` is a function, the module of that name is only imported from.
+TRACE = importlib.import_module("rnla.trace")
 
 NAMES = {
     rnla: [
         "ConvergenceWarning",
         "EigenResult",
+        "Estimate",
         "LstsqResult",
         "RefineResult",
         "RnlaWarning",
@@ -28,6 +32,7 @@ NAMES = {
         "eigen",
         "eigsh",
         "epsi",
+        "diag",
         "get_num_threads",
         "leverage_scores",
         "limit_threads",
@@ -41,6 +46,8 @@ NAMES = {
         "show_versions",
         "sketch",
         "svds",
+        "row_norms",
+        "trace",
         "warmup",
     ],
     rnla.eigen: ["EigenNoConvergence", "EigenResult", "eigsh", "epsi", "solve", "svds"],
@@ -73,6 +80,28 @@ NAMES = {
         "SketchingOperator",
         "SparseSign",
         "leverage_scores",
+    ],
+    TRACE: [
+        "AHutchPP",
+        "BKS",
+        "Choice",
+        "ConfidenceInterval",
+        "Estimate",
+        "Exact",
+        "HutchPP",
+        "Hutchinson",
+        "NAHutchPP",
+        "UDiagPP",
+        "XDiag",
+        "XNysDiag",
+        "XNysTrace",
+        "XRowNorm",
+        "XSymTrace",
+        "XTrace",
+        "choose_method",
+        "diag",
+        "row_norms",
+        "trace",
     ],
 }
 
@@ -131,9 +160,31 @@ def test_signature_of_refine():
     }
 
 
+def test_signature_of_trace():
+    parameters = inspect.signature(rnla.trace).parameters
+    assert list(parameters)[:2] == ["A", "matvecs"]
+    assert {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
+        "rtol": None,
+        "atol": 0.0,
+        "confidence": 0.95,
+        "assume": "general",
+        "method": "auto",
+        "test_vectors": "auto",
+        "resphere": None,
+        "previous": None,
+        "block": None,
+        "shape": None,
+        "dtype": None,
+        "rng": None,
+    }
+
+
 VALUES = (
     rnla.EigenResult,
     rnla.Surrogate,
+    TRACE.Choice,
+    TRACE.ConfidenceInterval,
+    rnla.Estimate,
     rnla.LstsqResult,
     rnla.RefineResult,
     rnla.lstsq.Choice,

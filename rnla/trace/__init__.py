@@ -1,0 +1,62 @@
+"""Trace, diagonal and row norms of matrices that are known by products with vectors.
+
+``rnla.trace`` is the function of that name; the names below are imported from this module.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+from rnla.trace._api import trace
+from rnla.trace._choose import Choice, choose_method
+from rnla.trace._diag_api import diag
+from rnla.trace._diag_methods import BKS, UDiagPP, XDiag, XNysDiag, XRowNorm
+from rnla.trace._estimate import ConfidenceInterval, Estimate
+from rnla.trace._methods import (
+    AHutchPP,
+    Exact,
+    Hutchinson,
+    HutchPP,
+    NAHutchPP,
+    XNysTrace,
+    XSymTrace,
+    XTrace,
+)
+from rnla.trace._row_norms import row_norms
+
+__all__ = [
+    "BKS",
+    "AHutchPP",
+    "Choice",
+    "ConfidenceInterval",
+    "Estimate",
+    "Exact",
+    "HutchPP",
+    "Hutchinson",
+    "NAHutchPP",
+    "UDiagPP",
+    "XDiag",
+    "XNysDiag",
+    "XNysTrace",
+    "XRowNorm",
+    "XSymTrace",
+    "XTrace",
+    "choose_method",
+    "diag",
+    "row_norms",
+    "trace",
+]
+
+
+class _CallableModule(ModuleType):
+    """A module that can be called like the function of its name.
+
+    Importers other than Python's own, such as pytest's, put the module back among the attributes of
+    the package.
+    """
+
+    def __call__(self, *args: Any, **options: Any) -> Estimate:
+        return trace(*args, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

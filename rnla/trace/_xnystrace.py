@@ -1,0 +1,131 @@
+"""XNysTrace and XSymTrace: leave-one-out estimators with Nyström approximations.
+
+E. N. Epperly, J. A. Tropp, R. J. Webber, "XTrace: making the most of every sample in stochastic
+trace estimation", SIAM J. Matrix Anal. Appl. 45 (2024), 1-23.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla.trace._exact import exact_rounds
+from rnla.trace._input import Operand
+from rnla.trace._left_out import LeftOut, jackknife, left_out_round
+from rnla.trace._nystrom import (
+    Core,
+    complement_factors,
+    gram_inverse,
+    pair_factors,
+    semidefinite_core,
+    symmetric_core,
+)
+from rnla.trace._rounds import Budget, Round, rounding_floor
+from rnla.trace._sketches import nystrom_sketches
+from rnla.trace._vectors import VectorStream
+
+
+def xnystrace_rounds(
+    operand: Operand, vectors: VectorStream, resphere: bool, budget: Budget, *, semidefinite: bool
+) -> Iterator[Round]:
+    """Yield XNysTrace's or XSymTrace's estimate for more and more test vectors.
+
+    Parameters
+    ----------
+    operand : Operand
+        The matrix.
+    vectors : VectorStream
+        Test vectors.
+    resphere : bool
+        Whether their projections get the length of vectors of the complement.
+    budget : Budget
+        Products to make, one for each vector.
+    semidefinite : bool
+        True for XNysTrace.
+
+    Yields
+    ------
+    Round
+        One; with a tolerance, as many as it takes, every product used again in the next one.
+    """
+    name = "xnystrace" if semidefinite else "xsymtrace"
+    for sketch in nystrom_sketches(operand, vectors, budget):
+        if sketch is None:
+            yield from exact_rounds(operand, f"{name}, then exact (as cheap)")
+            return
+        found = nystrom_samples(
+            sketch.Omega, sketch.Y, resphere=resphere, semidefinite=semidefinite
+        )
+        # The shift before the Cholesky factorization is of this size.
+        floor = rounding_floor(operand, sketch.size) * float(np.sqrt(sketch.Omega.shape[1]))
+        yield left_out_round(name, found, floor, vectors, hermitian=True)
+
+
+def nystrom_samples(
+    Omega: NDArray[Any], Y: NDArray[Any], *, resphere: bool, semidefinite: bool
+) -> LeftOut:
+    """Return the estimates with one vector left out of the approximation each.
+
+    Parameters
+    ----------
+    Omega : ndarray, shape (n, s)
+        Test vectors.
+    Y : ndarray, shape (n, s)
+        ``A Omega``; destroyed.
+    resphere : bool
+        As above.
+    semidefinite : bool
+        As above.
+
+    Returns
+    -------
+    LeftOut
+        Sample i is ``tr(N) + w_i* (A - N) w_i`` with N the Nyström approximation from all test
+        vectors but w_i; resphered, the part of w_i in the span of the others does not count, as
+        ``A - N`` vanishes there.
+    """
+    n = len(Omega)
+    inverse = gram_inverse(Omega) if resphere else None
+    core = semidefinite_core(Omega, Y) if semidefinite else symmetric_core(Omega, Y)
+    K, products = downdate_sums(core, Omega)
+    squares = np.diagonal(K).real
+    value = float(np.sum(core.signs * np.sum(np.abs(core.B) ** 2, axis=0, dtype=np.float64)))
+    value -= core.shift * n
+    masses = np.abs(products) ** 2
+    residuals = masses / core.h + core.dropped
+    if inverse is not None:
+        residuals = residuals * complement_factors(inverse, n)
+    pairs = _pairs(core, K, masses, None if inverse is None else pair_factors(inverse, n))
+    samples = value - squares / core.h + residuals
+    return LeftOut(samples, residuals, core.rank, jackknife(value + pairs))
+
+
+def _pairs(
+    core: Core, K: NDArray[Any], masses: NDArray[np.float64], factors: NDArray[Any] | None
+) -> NDArray[np.float64]:
+    """Return by how much sample i differs from the trace of the core if j is left out, too."""
+    h = core.h
+    squares = np.diagonal(K).real
+    inner = core.C.conj().T @ (core.signs[:, None] * core.C)
+    determinant = h[:, None] * h - np.abs(inner) ** 2
+    # Directions that are the same to rounding are left out once.
+    apart = np.abs(determinant) > 64 * np.finfo(np.float64).eps
+    determinant = np.where(apart, determinant, h[:, None])
+    removed = h * squares[:, None] + h[:, None] * squares - 2 * (inner * K.T).real
+    removed = np.where(apart, removed, squares[:, None]) / determinant
+    residuals = masses[:, None] * np.where(apart, h, 1.0) / determinant + core.dropped[:, None]
+    return np.asarray(residuals * (1.0 if factors is None else factors) - removed)
+
+
+def downdate_sums(core: Core, Omega: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the Gram matrix of the z_i, and ``z_i* w_i``, for the downdates of a core."""
+    s = Omega.shape[1]
+    K = np.zeros((s, s), core.C.dtype)
+    products = np.zeros(s, core.C.dtype)
+    for part, Z in core.downdates():
+        K += Z.conj().T @ Z
+        products += np.einsum("ij,ij->j", Z.conj(), Omega[part])
+    return K, products
