@@ -1,0 +1,387 @@
+"""Any matrix as solvers with blocks of vectors see it: ``A X``, ``A^H X`` and what they cost."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, issparse
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
+
+from rnla._core.checks import as_inexact, check_finite_array, inexact_dtype
+from rnla._core.threads import get_num_threads, run_parts
+from rnla._kernels.spmm import multiply_csr_rows
+
+# Where waking the pool costs more than a product of this many updates.
+_INLINE_UPDATES = 1 << 15
+_PARTS_PER_THREAD = 4
+# GEMM on so few columns is slower than as many GEMVs.
+_FEW_COLUMNS = 3
+_EYE_COLUMNS = 64
+
+
+class BlockOperator(ABC):
+    """A matrix that multiplies blocks of columns and counts what it did.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        ``(m, n)``.
+    dtype : dtype
+        Working precision: blocks are converted to it, or to its complex twin if they are complex.
+
+    Attributes
+    ----------
+    n_matvec : int
+        Columns multiplied, by A or its adjoint.
+    n_passes : int
+        Blocks multiplied.
+    """
+
+    def __init__(self, shape: tuple[int, int], dtype: Any) -> None:
+        self.shape = (int(shape[0]), int(shape[1]))
+        self.dtype: np.dtype[Any] = np.dtype(dtype)
+        self.n_matvec = 0
+        self.n_passes = 0
+
+    def product(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return ``A X``, a new array.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, b)
+            Any layout.
+
+        Returns
+        -------
+        ndarray, shape (m, b)
+            In the working precision.
+        """
+        return self._counted(self._product, X, self.shape[1])
+
+    def adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return ``A^H X``, a new array.
+
+        Parameters
+        ----------
+        X : ndarray, shape (m, b)
+            Any layout.
+
+        Returns
+        -------
+        ndarray, shape (n, b)
+            In the working precision.
+        """
+        return self._counted(self._adjoint, X, self.shape[0])
+
+    def _counted(self, apply: Any, X: NDArray[Any], rows: int) -> NDArray[Any]:
+        if X.ndim != 2 or X.shape[0] != rows:
+            raise ValueError(f"a block of shape ({rows}, b) is needed, got {X.shape}")
+        self.n_matvec += X.shape[1]
+        self.n_passes += 1
+        dtype = np.result_type(self.dtype, np.complex64) if X.dtype.kind == "c" else self.dtype
+        result: NDArray[Any] = apply(X.astype(dtype, copy=False))
+        return result
+
+    @abstractmethod
+    def _product(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return ``A X`` for a block that was checked."""
+
+    @abstractmethod
+    def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return ``A^H X`` for a block that was checked."""
+
+    def todense(self) -> NDArray[Any]:
+        """Return all entries; a matrix-free operator multiplies the identity, which counts."""
+        m, n = self.shape
+        A = np.empty((m, n), self.dtype)
+        for start in range(0, n, _EYE_COLUMNS):
+            stop = min(n, start + _EYE_COLUMNS)
+            A[:, start:stop] = self.product(np.eye(n, stop - start, -start, self.dtype))
+        return A
+
+
+class DenseBlock(BlockOperator):
+    """An array, multiplied by NumPy's BLAS."""
+
+    def __init__(self, A: NDArray[Any]) -> None:
+        super().__init__(A.shape, A.dtype)
+        self.A = A if A.flags.forc and A.flags.aligned else np.array(A, order="C")
+
+    def _product(self, X: NDArray[Any]) -> NDArray[Any]:
+        if self.dtype.kind != "c" and X.dtype.kind == "c":
+            return _by_real_parts(self._product, X)
+        if X.shape[1] <= _FEW_COLUMNS:
+            return _by_columns(lambda x: self.A @ x, X, self.shape[0])
+        return np.asarray(self.A @ X)
+
+    def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
+        if self.dtype.kind != "c":
+            if X.dtype.kind == "c":
+                return _by_real_parts(self._adjoint, X)
+            if X.shape[1] <= _FEW_COLUMNS:
+                return _by_columns(lambda x: self.A.T @ x, X, self.shape[1])
+            return np.asarray(self.A.T @ X)
+        # The block is conjugated, not the matrix.
+        return np.ascontiguousarray((X.conj().T @ self.A).conj().T)
+
+    def todense(self) -> NDArray[Any]:
+        return self.A
+
+
+class SparseBlock(BlockOperator):
+    """A sparse matrix, multiplied by rows on rnla's threads.
+
+    The adjoint needs the transposed matrix by rows: a second copy, made when first asked for
+    (for CSC input it is the other way round).
+    """
+
+    def __init__(self, A: Any) -> None:
+        dtype = inexact_dtype(A.dtype, "A")
+        # Before repeated entries are added up, whose sum may leave a small integer type.
+        A = A.astype(dtype, copy=False)
+        super().__init__(A.shape, dtype)
+        self._rows: Any = None
+        self._columns: Any = None
+        if A.format == "csc":
+            self._columns = _checked_rows(csr_array(A.T))
+        else:
+            self._rows = _checked_rows(csr_array(A))
+
+    @property
+    def rows(self) -> Any:
+        """The matrix as a CSR array."""
+        if self._rows is None:
+            self._rows = csr_array(self._columns.T.tocsr())
+        return self._rows
+
+    @property
+    def columns(self) -> Any:
+        """Its transpose as a CSR array."""
+        if self._columns is None:
+            self._columns = csr_array(self._rows.T.tocsr())
+        return self._columns
+
+    def _product(self, X: NDArray[Any]) -> NDArray[Any]:
+        return multiply_csr(self.rows, X)
+
+    def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
+        if self.dtype.kind == "c":
+            return multiply_csr(self.columns, X.conj()).conj()
+        return multiply_csr(self.columns, X)
+
+    def todense(self) -> NDArray[Any]:
+        return np.asarray(self.rows.toarray())
+
+
+class OperatorBlock(BlockOperator):
+    """A LinearOperator, by blocks if it has a product with blocks of its own, else by columns."""
+
+    def __init__(self, A: LinearOperator) -> None:
+        super().__init__(A.shape, inexact_dtype(A.dtype, "A"))
+        self.A = A
+
+    def _product(self, X: NDArray[Any]) -> NDArray[Any]:
+        name = "matmat" if _multiplies_blocks(self.A, "matmat") else "matvec"
+        return self._apply(_implementation(self.A, name), X, self.shape[0], name)
+
+    def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
+        A, name = self.A, "rmatvec"
+        if _multiplies_blocks(A, "rmatmat"):
+            name = "rmatmat"
+        elif _overrides(A, "_adjoint") and _multiplies_blocks(A.H, "matmat"):
+            A, name = A.H, "matmat"
+        try:
+            return self._apply(_implementation(A, name), X, self.shape[1], name)
+        except NotImplementedError:
+            raise TypeError("`A` must have `rmatvec`: its adjoint is needed") from None
+
+    def _apply(self, apply: Any, X: NDArray[Any], m: int, name: str) -> NDArray[Any]:
+        # What the operator gets is a copy and what it returns is copied, so that neither one that
+        # overwrites its argument nor one that reuses its buffer does harm.
+        if name.endswith("matmat"):
+            Y = self._checked(apply(X.copy()), (m, X.shape[1]), X, name)
+            return np.array(Y, X.dtype, order="C")
+        out = np.empty((m, X.shape[1]), X.dtype)
+        for j in range(X.shape[1]):
+            y = np.asarray(apply(X[:, j].copy()))
+            # A row or a column counts as a vector, as it does in SciPy.
+            out[:, j] = self._checked(y.reshape(m) if y.size == m else y, (m,), X, name)
+        return out
+
+    def _checked(self, Y: Any, shape: tuple[int, ...], X: NDArray[Any], name: str) -> NDArray[Any]:
+        Y = np.asarray(Y)
+        if Y.shape != shape:
+            raise ValueError(f"`A.{name}` must return shape {shape}, got {Y.shape}")
+        if Y.dtype.kind not in "biufc":
+            raise TypeError(f"`A.{name}` must return numbers, got dtype {Y.dtype}")
+        if Y.dtype.kind == "c" and X.dtype.kind != "c":
+            raise TypeError(
+                f"`A` has dtype {self.A.dtype}, but `A.{name}` returned {Y.dtype} for real input"
+            )
+        return np.asarray(Y)
+
+
+def as_block_operator(
+    A: Any, name: str = "A", *, dtype: Any = None, check_finite: bool = True
+) -> BlockOperator:
+    """Wrap a matrix by its kind.
+
+    Parameters
+    ----------
+    A : array_like, sparse matrix, LinearOperator or BlockOperator, shape (m, n)
+        The matrix.
+    name : str
+        Its name in the caller's signature.
+    dtype : dtype, optional
+        Working precision of an explicit matrix; by default its own, float64 for integers.
+    check_finite : bool, default True
+        Refuse NaN and infinity in an explicit matrix.
+
+    Returns
+    -------
+    BlockOperator
+        Dense, sparse or matrix-free; a BlockOperator is returned as it is.
+
+    Raises
+    ------
+    TypeError
+        If its dtype is not numeric.
+    ValueError
+        If it does not have two axes, or holds NaN or infinity.
+    """
+    if isinstance(A, BlockOperator):
+        return A
+    if issparse(A):
+        sparse: Any = A
+        if sparse.ndim != 2:
+            raise ValueError(f"`{name}` must have two axes, got shape {sparse.shape}")
+        block = SparseBlock(sparse if dtype is None else sparse.astype(dtype, copy=False))
+        if check_finite:
+            check_finite_array(
+                (block._rows if block._columns is None else block._columns).data, name
+            )
+        return block
+    if isinstance(A, LinearOperator) or (
+        not isinstance(A, np.ndarray) and hasattr(A, "matvec") and hasattr(A, "shape")
+    ):
+        operator: Any = aslinearoperator(A)  # type: ignore[arg-type]
+        if type(operator).__name__ != "MatrixLinearOperator":
+            return OperatorBlock(operator)
+        # Made by aslinearoperator(matrix): the matrix itself is faster.
+        return as_block_operator(operator.A, name, dtype=dtype, check_finite=check_finite)
+    A = as_inexact(A, name)
+    if A.ndim != 2:
+        raise ValueError(f"`{name}` must have two axes, got shape {A.shape}")
+    if check_finite:
+        check_finite_array(A, name)
+    return DenseBlock(A if dtype is None else A.astype(dtype, copy=False))
+
+
+def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
+    """Return ``A X`` for a CSR array of checked structure, on the pool.
+
+    Parameters
+    ----------
+    A : csr_array, shape (m, n)
+        Real or complex.
+    X : ndarray, shape (n, b)
+        Of the precision of A, real or complex.
+
+    Returns
+    -------
+    ndarray, shape (m, b)
+        C-ordered; the same bits for every number of threads.
+    """
+    if A.dtype.kind != "c" and X.dtype.kind == "c":
+        return _by_real_parts(lambda Y: multiply_csr(A, Y), X)
+    (m, n), width = A.shape, X.shape[1]
+    if X.shape[0] != n:
+        raise ValueError(f"a block of shape ({n}, b) is needed, got {X.shape}")
+    out = np.empty((m, width), np.result_type(A.dtype, X.dtype))
+    source = np.ascontiguousarray(X, out.dtype).reshape(-1)
+    target, zero = out.reshape(-1), out.dtype.type(0)
+    work = A.nnz * width
+
+    def task(start: int, stop: int) -> None:
+        multiply_csr_rows(
+            A.indptr[start : stop + 1],
+            A.indices,
+            A.data,
+            source,
+            width,
+            zero,
+            target[start * width : stop * width],
+        )
+
+    parts = 1 if work < _INLINE_UPDATES else _PARTS_PER_THREAD * get_num_threads()
+    run_parts(task, _balanced_rows(A.indptr, parts))
+    return out
+
+
+def _balanced_rows(indptr: NDArray[Any], count: int) -> list[tuple[int, int]]:
+    """Cut the rows into pieces of about as many entries each; a row counts as one more."""
+    m = len(indptr) - 1
+    work = indptr + np.arange(m + 1, dtype=np.int64)
+    edges = np.searchsorted(work, np.linspace(0, work[-1], count + 1)[1:-1])
+    bounds = np.unique(np.concatenate([[0], edges, [m]]))
+    return [(int(start), int(stop)) for start, stop in pairwise(bounds)]
+
+
+def _checked_rows(A: Any) -> Any:
+    """Return A if its structure is sound: the kernel would read whatever an index points at."""
+    indptr, indices = A.indptr, A.indices
+    sound = (
+        len(indptr) == A.shape[0] + 1
+        and indptr[0] == 0
+        and (np.diff(indptr) >= 0).all()
+        and indptr[-1] <= min(len(indices), len(A.data))
+        and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < A.shape[1]))
+    )
+    if not sound:
+        raise ValueError("`A` must be a valid sparse matrix: an index lies outside its shape")
+    return A
+
+
+def _by_real_parts(apply: Any, X: NDArray[Any]) -> NDArray[Any]:
+    """Apply a real map to a complex block as to twice as many real columns."""
+    X = np.ascontiguousarray(X)
+    width = X.shape[1]
+    if 0 in X.shape:
+        return np.asarray(apply(X.real)).astype(X.dtype)
+    product = np.ascontiguousarray(apply(X.view(X.real.dtype).reshape(-1, 2 * width)))
+    return product.view(X.dtype)
+
+
+def _by_columns(apply: Any, X: NDArray[Any], m: int) -> NDArray[Any]:
+    out = np.empty((m, X.shape[1]), X.dtype)
+    for j in range(X.shape[1]):
+        out[:, j] = apply(np.ascontiguousarray(X[:, j]))
+    return out
+
+
+def _multiplies_blocks(A: LinearOperator, name: str) -> bool:
+    """Tell whether a product with blocks is the operator's own, not SciPy's loop over columns.
+
+    That loop hands arrays of shape (n, 1), in SciPy 1.18 stacks, to functions that were written
+    for vectors.
+    """
+    if not _overrides(A, f"_{name}"):
+        return False
+    if type(A).__name__ == "_CustomLinearOperator":
+        # Made by LinearOperator(shape, matvec=..., matmat=...).
+        return getattr(A, f"_CustomLinearOperator__{name}_impl", None) is not None
+    parts = [part for part in getattr(A, "args", ()) if isinstance(part, LinearOperator)]
+    return all(_multiplies_blocks(part, each) for part in parts for each in ("matmat", "rmatmat"))
+
+
+def _implementation(A: LinearOperator, name: str) -> Any:
+    """Return the inner product method, whose result can be checked before SciPy reshapes it."""
+    return getattr(A, name if _overrides(A, name) else f"_{name}")
+
+
+def _overrides(A: LinearOperator, name: str) -> bool:
+    return getattr(type(A), name) is not getattr(LinearOperator, name)
