@@ -12,23 +12,39 @@ from rnla._core.versions import show_versions
 from rnla.lstsq import lstsq_refine
 from rnla.lstsq._warmup import warmup
 from rnla.refinement import RefineResult, refine
+from rnla.trace import (
+    Estimate,
+    FunctionEstimate,
+    SpectralDensity,
+    SpectralQuadrature,
+    logdet,
+    spectral_density,
+    trace_function,
+)
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
+    "Estimate",
+    "FunctionEstimate",
     "LstsqResult",
     "RefineResult",
     "RnlaWarning",
+    "SpectralDensity",
+    "SpectralQuadrature",
     "Status",
     "get_num_threads",
     "limit_threads",
+    "logdet",
     "lstsq",
     "lstsq_refine",
     "refine",
     "set_num_threads",
     "show_versions",
     "sketch",
+    "spectral_density",
+    "trace_function",
     "warmup",
 ]
 

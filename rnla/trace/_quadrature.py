@@ -1,0 +1,234 @@
+"""A spectral quadrature: the trace of any function of A from products made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.status import Status
+from rnla.trace._estimate import Estimate
+from rnla.trace._evaluate import SpectralFunction, check_function, evaluate
+from rnla.trace._rules import Floats, Rule
+
+# Errors of a sum of this many roundoffs are not seen in the spread of samples.
+_ROUNDOFFS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """A trace with its two errors, as numbers or as arrays of many functions.
+
+    Attributes
+    ----------
+    value, stderr, bias : ndarray, shape () or (m,)
+        The estimate, its sampling error and its quadrature error.
+    samples : ndarray, shape (p,) or (p, m)
+        What `value` averages.
+    degrees_of_freedom : float
+        Of the spread of the samples.
+    """
+
+    value: Floats
+    stderr: Floats
+    bias: Floats
+    samples: Floats
+    degrees_of_freedom: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectralQuadrature:
+    r"""Nodes and weights with ``tr f(A) = sum_i w_i f(x_i)``, up to a known error, for any f.
+
+    It comes with the estimate of one function, as ``estimate.quadrature``, and gives those of
+    others without any further product with A.
+
+    Attributes
+    ----------
+    n : int
+        Order of A, which the weights sum to, on average at least.
+    method : str
+        How it was made.
+    n_matvec : int
+        Products with A that it took.
+    deflated : Rule or None
+        The part of the trace in a space that was captured; no sampling error.
+    probes : tuple of Rule
+        Independent rules of one expectation, from one random vector each, for the rest.
+    eps : float
+        Roundoff of the precision that A was multiplied in.
+    confidence : float
+        Default level of the intervals.
+    """
+
+    n: int
+    method: str
+    n_matvec: int
+    deflated: Rule | None = field(repr=False)
+    probes: tuple[Rule, ...] = field(repr=False)
+    eps: float = field(repr=False)
+    confidence: float = 0.95
+
+    @property
+    def nodes(self) -> Floats:
+        """The nodes of all rules together."""
+        return np.concatenate([np.zeros(0), *(rule.nodes for rule in self._rules())])
+
+    @property
+    def weights(self) -> Floats:
+        """The weights that belong to `nodes`."""
+        fixed = np.zeros(0) if self.deflated is None else self.deflated.weights
+        return np.concatenate([fixed, *(rule.weights / len(self.probes) for rule in self.probes)])
+
+    def trace(self, f: SpectralFunction) -> Estimate:
+        """Return the estimate of ``tr f(A)``, at no product with A.
+
+        Parameters
+        ----------
+        f : callable
+            Maps an array of eigenvalues to an array of the same shape, real.
+
+        Returns
+        -------
+        Estimate
+            As from `rnla.trace_function`.
+
+        Raises
+        ------
+        TypeError
+            If `f` is not callable or does not return real numbers.
+        ValueError
+            If `f` is not finite at an estimated eigenvalue.
+        """
+        return self.estimate(check_function(f))
+
+    def estimate(
+        self,
+        f: SpectralFunction,
+        *,
+        status: Status | None = None,
+        name: str = "f",
+        shift: float = 0.0,
+        history: NDArray[np.float64] | None = None,
+    ) -> Estimate:
+        """Return ``shift + tr f(A)`` with a status that a solver decided on.
+
+        Parameters
+        ----------
+        f : callable
+            As above.
+        status : Status, optional
+            By default that of a run without a tolerance.
+        name : str
+            Of the function, for messages.
+        shift : float
+            Added to the value.
+        history : ndarray, optional
+            Products and errors so far; by default the last row alone.
+
+        Returns
+        -------
+        Estimate
+            With the quadrature error as `bias`.
+        """
+        parts = self.parts(lambda nodes: evaluate(f, nodes, self.eps, name=name))
+        if status is None:
+            status = Status.EXACT if self.is_exact else Status.COMPLETED
+        row = np.array([[self.n_matvec, parts.stderr]], float)
+        return Estimate(
+            value=float(shift + parts.value),
+            stderr=float(parts.stderr),
+            bias=float(parts.bias),
+            n_matvec=self.n_matvec,
+            method=self.method,
+            status=status,
+            message=f"{self.method}: {status.value}",
+            confidence=self.confidence,
+            degrees_of_freedom=parts.degrees_of_freedom,
+            samples=shift + parts.samples if len(parts.samples) else None,
+            history=row if history is None else history,
+        )
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the nodes are all eigenvalues."""
+        return not self.probes and self.deflated is not None and not self.deflated.others
+
+    def parts(self, values_at: Callable[[Floats], Floats]) -> Parts:
+        """Return the trace of a function, or of many: ``values_at(nodes)`` is (k,) or (k, m).
+
+        Parameters
+        ----------
+        values_at : callable
+            The values at an array of nodes.
+
+        Returns
+        -------
+        Parts
+            Value, errors and samples.
+        """
+        rules = self._rules()
+        sums = rule_sums(rules, values_at)
+        first = 0 if self.deflated is None else 1
+        zero = np.zeros(sums[0][0].shape) if sums else np.zeros(())
+        fixed, change, size = sums[0] if first else (zero, zero, zero)
+        m = len(self.probes)
+        samples = np.array([total for total, _, _ in sums[first:]])
+        spread = zero
+        if m:
+            fixed_only, fixed = fixed, fixed + samples.mean(axis=0)
+            samples = fixed_only + samples
+            change = change + np.array([each for _, each, _ in sums[first:]]).mean(axis=0)
+            size = size + np.array([each for _, _, each in sums[first:]]).mean(axis=0)
+        if m > 1:
+            spread = samples.std(axis=0, ddof=1) / np.sqrt(m)
+        elif m == 1 or first == 0:
+            spread = zero + np.inf
+        return Parts(
+            value=fixed,
+            stderr=np.hypot(spread, _ROUNDOFFS * self.eps * size),
+            bias=change,
+            samples=samples,
+            degrees_of_freedom=m - 1.0 if m else np.inf,
+        )
+
+    def _rules(self) -> list[Rule]:
+        return [*([] if self.deflated is None else [self.deflated]), *self.probes]
+
+
+def rule_sums(
+    rules: list[Rule], values_at: Callable[[Floats], Floats]
+) -> list[tuple[Floats, Floats, Floats]]:
+    """Return sums of rules, how far the rules they are judged by are off, and sums of moduli.
+
+    Parameters
+    ----------
+    rules : list of Rule
+        Their nodes go into one call.
+    values_at : callable
+        Maps nodes, (k,), to values, (k,) or (k, m).
+
+    Returns
+    -------
+    list of (total, change, size)
+        One triple per rule.
+    """
+    pieces = [piece for rule in rules for piece in rule.pieces]
+    values = values_at(np.concatenate([np.zeros(0), *(nodes for nodes, _ in pieces)]))
+    found = []
+    start = 0
+    for rule in rules:
+        totals = []
+        size = np.zeros(values.shape[1:])
+        for k, (nodes, weights) in enumerate(rule.pieces):
+            part = values[start : start + len(nodes)]
+            start += len(nodes)
+            totals.append(np.asarray(weights @ part))
+            if k == 0:
+                size = np.asarray(np.abs(weights) @ np.abs(part))
+        changes = [np.abs(totals[0] - other) for other in totals[1:]]
+        change = np.max(changes, axis=0) if changes else np.zeros_like(size)
+        found.append((totals[0], change, size))
+    return found
