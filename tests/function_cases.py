@@ -89,6 +89,12 @@ def coverage(run, exact, seeds):
     return hits / seeds
 
 
+def assert_coverage(run, exact, seeds):
+    """At 95 % nominal no less than 90 % cover, up to 2.5 standard deviations of that count."""
+    found = coverage(run, exact, seeds)
+    assert found >= 0.9 - 2.5 * np.sqrt(0.09 / seeds)
+
+
 def assert_unbiased(samples, exact):
     """The mean of samples is the exact value up to 4.5 standard errors."""
     m = len(samples)

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.threads import single_threaded_blas
-from rnla.linalg.orth import orthonormal_block
 from rnla.trace._input import Operand
+from rnla.trace._projection import project_out
 
 # Residuals of this many roundoffs, times sqrt(n), are rounding.
 _BREAKDOWN = 10
+_UNEVEN = 1e-3
 
 
 class BlockLanczos:
@@ -46,7 +47,7 @@ class BlockLanczos:
         self.steps = 0
         self._scale = 0.0
         with single_threaded_blas():
-            self._append(orthonormal_block(X))
+            self._append(np.linalg.qr(X)[0])
 
     @property
     def exhausted(self) -> bool:
@@ -72,20 +73,18 @@ class BlockLanczos:
         j, end = self.steps, self.offsets[-1]
         start = self.offsets[j]
         W = self._operand.product(np.ascontiguousarray(self._storage[:, start:end]))
-        with single_threaded_blas():
-            Q = self._storage[:, :end]
-            H = Q.conj().T @ W
-            self._scale = max(self._scale, float(np.linalg.norm(H, axis=0).max(initial=0.0)))
-            self._check_hermitian(H, start, end)
-            R = W - Q @ H
-            n = len(R)
-            floor = _BREAKDOWN * float(np.finfo(R.dtype).eps) * np.sqrt(n) * self._scale
-            fresh = orthonormal_block(R, Q, floor=floor)[:, : n - end]
-            self._append(fresh)
-            self._T[:end, start:end] = H
-            B = fresh.conj().T @ W
-            self._T[end : self.offsets[-1], start:end] = B
-            self._T[start:end, end : self.offsets[-1]] = B.conj().T
+        Q = self._storage[:, :end]
+        R = W.copy()
+        H = project_out(Q, R)
+        self._scale = max(self._scale, float(np.linalg.norm(H, axis=0).max(initial=0.0)))
+        self._check_hermitian(H, start, end)
+        eps = float(np.finfo(R.dtype).eps)
+        fresh = _orthonormal(R, Q, _BREAKDOWN * eps * np.sqrt(len(R)) * self._scale)
+        self._append(fresh)
+        self._T[:end, start:end] = H
+        B = fresh.conj().T @ W
+        self._T[end : self.offsets[-1], start:end] = B
+        self._T[start:end, end : self.offsets[-1]] = B.conj().T
         self.steps = j + 1
 
     def _append(self, block: NDArray[Any]) -> None:
@@ -114,3 +113,17 @@ class BlockLanczos:
                 "`A` must be Hermitian: products with it show a relative asymmetry of "
                 f"{off / self._scale:.1e}; pass (A + A.conj().T) / 2 if that is meant"
             )
+
+
+def _orthonormal(R: NDArray[Any], Q: NDArray[Any], floor: float) -> NDArray[Any]:
+    """Return a basis of the directions in which a projected block is longer than `floor`."""
+    with single_threaded_blas():
+        V, triangle = np.linalg.qr(R)
+        U, sizes, _ = np.linalg.svd(triangle)
+    kept = sizes[: R.shape[0] - Q.shape[1]] > floor
+    V = V @ U[:, : len(kept)][:, kept]
+    if kept.any() and sizes[: len(kept)][kept].min() < _UNEVEN * sizes[0]:
+        # Rounding of the long directions is not small beside the short ones.
+        project_out(Q, V)
+        V = np.linalg.qr(V)[0]
+    return np.asarray(V)

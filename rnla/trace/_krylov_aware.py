@@ -13,7 +13,7 @@ from rnla.trace._block_lanczos import BlockLanczos
 from rnla.trace._evaluate import SpectralFunction, evaluate
 from rnla.trace._goal import QUADRATURE_SHARE, Goal
 from rnla.trace._input import Operand
-from rnla.trace._rules import Floats, Rule, hermitian_eig
+from rnla.trace._rules import Floats, Rule, extrapolated, hermitian_eig
 
 # Parts of a budget: what deflation may take, and when it is asked whether it pays.
 _DEFLATION_SHARE = 0.5
@@ -115,36 +115,29 @@ def deflate(
     lanczos = BlockLanczos(operand, X)
     R = lanczos.basis(lanczos.offsets[1]).conj().T @ X
     most = min(int(_DEFLATION_SHARE * goal.limit), _MOST_COLUMNS)
-    before: _Look | None = None
-    now: _Look | None = None
+    looks: list[_Look] = []
     q = 0
     for steps in _schedule(goal, X.shape[1], most):
         while lanczos.steps < steps and not lanczos.exhausted:
             if operand.n_matvec + lanczos.offsets[-1] - lanczos.columns > most:
                 break
             lanczos.step()
-        if now is not None and lanczos.columns == now.columns:
+        if looks and lanczos.columns == looks[0].columns:
             break
-        before, now = now, _Look(lanczos, R, values, len(X))
+        looks = [_Look(lanczos, R, values, len(X)), *looks[:2]]
         if lanczos.exhausted:
-            d = lanczos.columns
-            return Deflation(
-                lanczos.basis(d), Rule(nodes=now.nodes, weights=now.weights(d), steps=d)
-            )
-        if before is None:
-            continue
-        q, enough = _judge(now, before, goal)
-        if enough:
+            q = lanczos.steps
+            looks = looks[:1]
             break
-    if before is None or now is None or q == 0:
+        if len(looks) == 3:
+            q, enough = _judge(looks, goal)
+            if enough:
+                break
+    if q == 0:
         return None
-    d = int(now.edges[q])
-    rule = Rule(
-        nodes=now.nodes,
-        weights=now.weights(d),
-        others=((before.nodes, before.weights(d)),),
-        steps=now.columns,
-    )
+    d = int(looks[0].edges[q])
+    (nodes, weights), *others = [(look.nodes, look.weights(d)) for look in looks]
+    rule = Rule(nodes=nodes, weights=weights, others=tuple(others), steps=looks[0].columns)
     return Deflation(lanczos.basis(d), rule)
 
 
@@ -159,12 +152,17 @@ def _schedule(goal: Goal, width: int, most: int) -> Iterator[int]:
     for share in (_TRIAL_SHARE, _DEFLATION_SHARE):
         steps = int(share * goal.limit) // width
         if steps >= 3:
-            yield from (steps - max(2, steps // 5), steps)
+            apart = max(1, steps // 5)
+            yield from (steps - 2 * apart, steps - apart, steps)
 
 
-def _judge(now: _Look, before: _Look, goal: Goal) -> tuple[int, bool]:
+def _judge(looks: list[_Look], goal: Goal) -> tuple[int, bool]:
     """Return how many blocks to deflate, and whether to stop."""
-    change = now.change(before)
+    now, before, first = looks
+    changes = before.change(first)
+    longer = np.full(len(now.edges), np.inf)
+    longer[: len(changes)] = changes
+    change = extrapolated(now.change(before), longer)
     if not goal.has_tolerance:
         # Bias against the standard error that what was left out would cause at least.
         left = np.sqrt(np.maximum(now.gain[-1] - now.gain, 0.0))

@@ -14,6 +14,7 @@ from rnla._core.threads import single_threaded_blas
 from rnla.trace._evaluate import SpectralFunction, evaluate
 from rnla.trace._input import BLOCK, Operand
 from rnla.trace._lanczos import LanczosRuns
+from rnla.trace._projection import project_out
 from rnla.trace._quadrature import rule_sums
 from rnla.trace._rules import (
     Floats,
@@ -110,9 +111,7 @@ class Probes:
         Q = self.basis
         if Q is None:
             return X, column_norms(X) ** 2
-        with single_threaded_blas():
-            for _ in range(2):
-                X = X - Q @ (Q.conj().T @ X)
+        project_out(Q, X)
         return X, np.full(X.shape[1], float(Q.shape[0] - Q.shape[1]))
 
     def _subtract(self, rules: list[Rule], X: NDArray[Any]) -> list[Rule]:
@@ -128,7 +127,7 @@ class Probes:
     def _settle(self, X: NDArray[Any], masses: Floats, limit: int, allowed: Allowed) -> list[Rule]:
         runs = LanczosRuns(self.operand, X)
         rules: dict[int, Rule] = {}
-        before: dict[int, NodesAndWeights] = {}
+        before: dict[int, tuple[NodesAndWeights, ...]] = {}
         schedule = self._schedule(limit)
         for steps in schedule:
             runs.advance(steps)
@@ -144,14 +143,17 @@ class Probes:
             brackets = self._brackets(nodes, alpha, beta, masses[active])
             judged: dict[int, Rule] = {}
             for row, i in enumerate(active.tolist()):
-                others = [(each[row], mass[row]) for each, mass in brackets]
-                if not brackets and i in before:
-                    others = [before[i]]
+                earlier = before.get(i, ())
+                ends = tuple((each[row], mass[row]) for each, mass in brackets)
                 rule = Rule(
-                    nodes=nodes[row], weights=weights[row], others=tuple(others), steps=steps
+                    nodes=nodes[row],
+                    weights=weights[row],
+                    others=ends or earlier,
+                    steps=steps,
+                    brackets=bool(ends),
                 )
-                before[i] = rule.pieces[0]
-                if others or steps == schedule[-1]:
+                before[i] = (rule.pieces[0], *earlier[:1])
+                if ends or len(earlier) > 1 or steps == schedule[-1]:
                     judged[i] = rule
             if steps < schedule[-1]:
                 judged = self._settled(judged, allowed)
@@ -185,7 +187,8 @@ class Probes:
         """Return the numbers of steps at which rules are looked at."""
         if self.degree is not None:
             limit = min(limit, self.degree)
-            early = [limit - max(2, limit // 5)]
+            apart = max(1, limit // 4)
+            early = [limit - 2 * apart, limit - apart]
         else:
             early = list(takewhile(lambda steps: steps < limit, checkpoints())) or [limit - 1]
         return [steps for steps in early if steps > 0] + [limit]

@@ -201,7 +201,7 @@ class SpectralQuadrature:
 def rule_sums(
     rules: list[Rule], values_at: Callable[[Floats], Floats]
 ) -> list[tuple[Floats, Floats, Floats]]:
-    """Return sums of rules, how far the rules they are judged by are off, and sums of moduli.
+    """Return sums of rules, their errors, and sums of moduli.
 
     Parameters
     ----------
@@ -212,7 +212,7 @@ def rule_sums(
 
     Returns
     -------
-    list of (total, change, size)
+    list of (total, error, size)
         One triple per rule.
     """
     pieces = [piece for rule in rules for piece in rule.pieces]
@@ -228,7 +228,5 @@ def rule_sums(
             totals.append(np.asarray(weights @ part))
             if k == 0:
                 size = np.asarray(np.abs(weights) @ np.abs(part))
-        changes = [np.abs(totals[0] - other) for other in totals[1:]]
-        change = np.max(changes, axis=0) if changes else np.zeros_like(size)
-        found.append((totals[0], change, size))
+        found.append((totals[0], rule.error(totals), size))
     return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,6 +14,11 @@ from rnla._core.threads import single_threaded_blas
 
 Floats: TypeAlias = NDArray[np.float64]
 NodesAndWeights: TypeAlias = tuple[Floats, Floats]
+
+# Slower convergence than this cannot be told from none.
+_SLOWEST = 0.98
+# Of errors that fall like a power of the steps, from the first one on, the extrapolation sees half.
+_SAFETY = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +30,10 @@ class Rule:
     nodes, weights : ndarray, shape (k,)
         The rule; weights may be negative where something known was subtracted.
     others : tuple of (nodes, weights)
-        The rule some steps before, or the two that bracket the integral; none for an exact rule.
+        The rules some steps before, the latest first, or those that bracket the integral; none for
+        an exact rule.
+    brackets : bool
+        Which of the two.
     steps : int
         Lanczos steps, or products, that it took.
     """
@@ -33,6 +42,7 @@ class Rule:
     weights: Floats = field(repr=False)
     others: tuple[NodesAndWeights, ...] = field(default=(), repr=False)
     steps: int
+    brackets: bool = False
 
     @property
     def pieces(self) -> list[NodesAndWeights]:
@@ -45,7 +55,38 @@ class Rule:
             (np.concatenate([each, nodes]), np.concatenate([mass, -weights]))
             for each, mass in self.pieces
         ]
-        return Rule(nodes=fine, weights=fine_weights, others=tuple(others), steps=self.steps)
+        return replace(self, nodes=fine, weights=fine_weights, others=tuple(others))
+
+    def error(self, totals: Sequence[Floats]) -> Floats:
+        """Return how far off the rule is, from the sums of `pieces`."""
+        if self.brackets:
+            return np.asarray(np.max([np.abs(totals[0] - each) for each in totals[1:]], axis=0))
+        changes = [np.abs(a - b) for a, b in pairwise(totals)]
+        return extrapolated(*changes) if changes else np.zeros_like(totals[0])
+
+
+def extrapolated(change: Floats, before: Floats | None = None) -> Floats:
+    """Return what is left of a sequence that converges like a geometric one.
+
+    Parameters
+    ----------
+    change : ndarray
+        Size of the last change.
+    before : ndarray, optional
+        Size of the one before.
+
+    Returns
+    -------
+    ndarray
+        At least `change`: it is more where changes fall slowly.
+    """
+    if before is None:
+        return change
+    ratio = np.divide(
+        change, before, out=np.zeros_like(change), where=(before > 0) & (before < np.inf)
+    )
+    ratio = np.minimum(ratio, _SLOWEST)
+    return np.asarray(change * np.maximum(1.0, _SAFETY * ratio / (1 - ratio)))
 
 
 def checkpoints() -> Iterator[int]:

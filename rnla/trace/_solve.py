@@ -111,8 +111,8 @@ def solve(
 def vector_kind(options: Options, operand: Operand) -> str:
     """Return the law of test vectors that are not projected.
 
-    Signs have the smallest variance among real vectors, up to a factor ``(n + 2) / n``; complex
-    numbers of modulus one have half of that for complex A.
+    Signs have the smallest variance among real vectors, up to a factor ``(n + 2) / n``; for A of a
+    complex dtype numbers of modulus one have half of that where entries are real.
     """
     if options.test_vectors != "auto":
         return options.test_vectors

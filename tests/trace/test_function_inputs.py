@@ -163,8 +163,8 @@ def test_bad_options(options, error, words):
 def test_matrices_must_be_finite(value, matvecs):
     A = np.eye(6)
     A[2, 2] = value
-    for form in (A, scipy.sparse.csr_array(A), aslinearoperator(A)):
-        with pytest.raises(ValueError, match=r"NaN|Hermitian"):
+    for form in (A, scipy.sparse.csr_array(A)):
+        with pytest.raises(ValueError, match=r"NaN"):
             trace_function(np.exp, form, matvecs)
 
 

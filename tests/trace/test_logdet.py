@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from controls import functions as controls
-from function_cases import assert_covered, coverage, with_spectrum
+from function_cases import assert_coverage, assert_covered, coverage, with_spectrum
 from scipy.sparse.linalg import aslinearoperator
 
 from rnla import ConvergenceWarning, Status, logdet
@@ -51,7 +51,7 @@ def test_a_determinant_of_one_needs_an_absolute_tolerance(rng):
 def test_small_matrices_are_exact(dtype, rng):
     eigenvalues = np.geomspace(0.1, 10, 30) / 3
     A = with_spectrum(eigenvalues, rng, dtype)
-    tolerance = 1e3 * np.finfo(dtype).eps
+    tolerance = 1e3 * float(np.finfo(dtype).eps)
     for form in (A, scipy.sparse.csr_array(A), aslinearoperator(A), A.tolist()):
         estimate = logdet(form)
         assert estimate.status is Status.EXACT
@@ -99,15 +99,15 @@ def test_brackets_hold_the_quadrature_error(rng):
     assert_covered(estimate, exact, slack=1.0)
 
 
-def test_the_error_bar_is_not_that_of_sampling_alone(rng):
+def test_the_error_bar_is_not_that_of_sampling_alone():
     eigenvalues = np.geomspace(1e-4, 1, 200)
-    A = scipy.sparse.csr_array(with_spectrum(eigenvalues, rng))
+    A = scipy.sparse.diags_array(eigenvalues).tocsr()
     exact = np.log(eigenvalues).sum()
 
     def run(seed):
         return logdet(A, 240, method="slq", degree=8, test_vectors="sphere", rng=seed)
 
-    assert coverage(run, exact, 40) >= 0.9
+    assert_coverage(run, exact, 40)
 
 
 @pytest.mark.parametrize("method", [*METHODS, "exact"])
@@ -124,13 +124,13 @@ def test_a_singular_matrix_is_refused(method):
 
 
 @pytest.mark.parametrize("control", [controls.without_bias, controls.sign_lost])
-def test_controls_are_rejected(control, rng):
+def test_controls_are_rejected(control):
     if control is controls.sign_lost:
         A, eigenvalues = cases.laplacian(50, 0.01)
         options = {}
     else:
         eigenvalues = np.geomspace(1e-4, 1, 200)
-        A = scipy.sparse.csr_array(with_spectrum(eigenvalues, rng))
+        A = scipy.sparse.diags_array(eigenvalues).tocsr()
         options = {"degree": 8, "test_vectors": "sphere"}
     exact = np.log(eigenvalues).sum()
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from controls import functions as controls
-from function_cases import assert_covered, assert_unbiased, coverage, with_spectrum
+from function_cases import assert_coverage, assert_covered, assert_unbiased, with_spectrum
 
 from rnla import Status, trace_function
 from rnla.trace._input import as_operand
@@ -77,7 +77,7 @@ def test_reuse_is_the_same_as_a_run_of_its_own(rng):
     assert first.quadrature.weights.sum() == pytest.approx(2500)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", METHODS[:3])
 @pytest.mark.parametrize("factor", [0.0, 2.5])
 def test_a_multiple_of_the_identity_is_exact(method, factor):
     A = factor * scipy.sparse.eye_array(3000, format="csr")
@@ -85,7 +85,7 @@ def test_a_multiple_of_the_identity_is_exact(method, factor):
     assert estimate.value == pytest.approx(3000 * np.exp(-factor), rel=1e-12)
     assert estimate.success
     assert estimate.bias == 0
-    assert estimate.n_matvec <= (8 if method != "fun_nystrom" else 310)
+    assert estimate.n_matvec <= 8
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -100,7 +100,7 @@ def test_precisions_and_complex_matrices(method, dtype, rng):
 
 
 def test_complex_vectors_halve_the_variance(rng):
-    A = with_spectrum(np.linspace(0, 1, 60), rng, np.complex128)
+    A = with_spectrum(np.linspace(0, 1, 60), rng).astype(np.complex128)
     variances = {}
     for kind in ("signs", "steinhaus"):
         run = trace_function(np.exp, A, 4000, method="slq", degree=8, test_vectors=kind, rng=rng)
@@ -163,27 +163,38 @@ def deflated_problem():
     return A, Q, np.sqrt(EIGENVALUES).sum() - np.sqrt(EIGENVALUES[[0, 4, 5, 6, 7, 8]]).sum()
 
 
-@pytest.mark.parametrize("spectrum", ["flat", "poly", "exp"])
-@pytest.mark.parametrize("method", ["slq", "krylov_aware"])
-def test_coverage(method, spectrum, rng):
-    n = 300
+def coverage_problem(spectrum, n=200):
     i = np.arange(1.0, n + 1)
     eigenvalues = {"flat": np.linspace(1, 3, n), "poly": i**-2, "exp": 0.9**i}[spectrum]
-    A = scipy.sparse.csr_array(with_spectrum(eigenvalues, rng))
-    exact = np.sqrt(eigenvalues).sum()
+    return scipy.sparse.diags_array(eigenvalues).tocsr(), np.sqrt(eigenvalues).sum()
+
+
+@pytest.mark.parametrize("spectrum", ["flat", "poly", "exp"])
+@pytest.mark.parametrize("method", ["slq", "krylov_aware", "fun_nystrom"])
+@pytest.mark.parametrize(
+    ("options", "seeds"),
+    [
+        ({"matvecs": 100}, 20),
+        pytest.param({"matvecs": 100}, 1000, marks=pytest.mark.slow),
+        pytest.param({"rtol": 0.05}, 1000, marks=pytest.mark.slow),
+    ],
+)
+def test_coverage(method, spectrum, options, seeds):
+    A, exact = coverage_problem(spectrum)
+    kind = "auto" if method == "krylov_aware" else "sphere"
 
     def run(seed):
-        return trace_function(np.sqrt, A, 150, method=method, test_vectors="sphere", rng=seed)
+        return trace_function(np.sqrt, A, method=method, test_vectors=kind, rng=seed, **options)
 
-    assert coverage(run, exact, 60) >= 0.9
+    assert_coverage(run, exact, seeds)
 
 
 @pytest.mark.parametrize("factor", [1.0, 2.0])
 def test_lanczos_without_breakdown_is_rejected(factor, rng):
-    A = factor * np.eye(32)
-    starts = rng.choice([-1.0, 1.0], (32, 3))
+    A = factor * np.eye(64)
+    starts = rng.choice([-1.0, 1.0], (64, 3))
     with pytest.raises(AssertionError):
-        assert_covered(controls.without_breakdown(np.sqrt, A, starts), 32 * np.sqrt(factor))
+        assert_covered(controls.without_breakdown(np.sqrt, A, starts), 64 * np.sqrt(factor))
 
 
 def test_a_nuclear_norm_in_two_lines(rng):
@@ -192,6 +203,7 @@ def test_a_nuclear_norm_in_two_lines(rng):
     assert_covered(estimate, np.linalg.norm(B, "nuc"))
 
 
+@pytest.mark.slow
 def test_email_network(rng):
     A = cases.graph("email-Enron")
     squares = A @ A
@@ -202,12 +214,12 @@ def test_email_network(rng):
     # The largest eigenvalue is all of the Estrada index.
     largest = scipy.sparse.linalg.eigsh(A, 1, which="LA", return_eigenvectors=False)[0]
     estrada = trace_function(lambda x: np.exp(x - largest), A, rtol=1e-3, rng=rng)
-    assert estrada.value == pytest.approx(1.0, abs=1e-9)
-    assert estrada.radius() < 1e-3
+    assert_covered(estrada, 1.0)
+    assert estrada.radius() <= 1e-3
 
 
-def test_the_spread_of_seeds_is_what_the_error_bar_says(rng):
-    A = scipy.sparse.csr_array(with_spectrum(np.arange(1.0, 201) ** -1, rng))
+def test_the_spread_of_seeds_is_what_the_error_bar_says():
+    A = scipy.sparse.diags_array(np.arange(1.0, 201) ** -1).tocsr()
     runs = [trace_function(np.sqrt, A, 120, rng=seed) for seed in range(40)]
     values = np.array([run.value for run in runs])
     bars = np.array([run.stderr for run in runs])
