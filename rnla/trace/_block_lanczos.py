@@ -63,9 +63,10 @@ class BlockLanczos:
         """Return the first `columns` columns of the basis."""
         return self._storage[:, :columns]
 
-    def matrix(self) -> NDArray[Any]:
-        """Return ``Q^H A Q`` for the columns Q that A was multiplied with."""
-        T = self._T[: self.columns, : self.columns]
+    def matrix(self, steps: int) -> NDArray[Any]:
+        """Return ``Q^H A Q`` for the columns Q that A was multiplied with in so many steps."""
+        d = self.offsets[steps]
+        T = self._T[:d, :d]
         return np.asarray((T + T.conj().T) / 2)
 
     def step(self) -> None:

@@ -12,7 +12,7 @@ from rnla.trace._quadrature import Parts
 from rnla.trace._rules import Floats
 
 # Of the tolerance, what a quadrature may take; the rest is for the sampling error.
-QUADRATURE_SHARE = 0.1
+QUADRATURE_SHARE = 0.2
 # Without a tolerance, of the sampling error of one vector.
 _SETTLED = 0.02
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from itertools import pairwise, takewhile
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +15,27 @@ from rnla.trace._block_lanczos import BlockLanczos
 from rnla.trace._evaluate import SpectralFunction, evaluate
 from rnla.trace._goal import QUADRATURE_SHARE, Goal
 from rnla.trace._input import Operand
-from rnla.trace._rules import Floats, Rule, extrapolated, hermitian_eig
+from rnla.trace._rules import (
+    Floats,
+    Rule,
+    checkpoints,
+    extrapolated,
+    hermitian_eig,
+)
 
 # Parts of a budget: what deflation may take, and when it is asked whether it pays.
 _DEFLATION_SHARE = 0.5
 _TRIAL_SHARE = 0.25
+# Products of samples that a column of the space costs: it is orthogonalised against all others.
+_COLUMN = 2
 # Beyond this, orthogonalising costs more than most products.
 _MOST_COLUMNS = 1000
+# The space is looked at whenever its steps have grown by a sixth.
+_FRACTION = 6
+# Distances of the deflated blocks from the last one that are tried; multiples of four, as halves
+# and quarters of them are looked at.
+_LAGS = (4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
+_TINY = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True)
@@ -31,29 +47,60 @@ class Deflation:
 
 
 class _Look:
-    """``f(T)`` for the block Lanczos matrix T so far.
+    """``f(T)`` for the leading blocks of the block Lanczos matrix.
 
     The first blocks of ``f(T)`` are those of ``Q^H f(A) Q``, the better the further they are from
     the last one: q blocks of the basis are captured by q steps and some more, the products that
-    would give ``f(A) Q`` being the same as those that extend Q [1]_. The start block of b random
-    columns gives Hutchinson's estimates of what is needed of the rest.
+    would give ``f(A) Q`` being the same as those that extend Q [1]_.
+    """
+
+    def __init__(self, lanczos: BlockLanczos, steps: int, values: Callable[[Floats], Floats]):
+        self.columns = lanczos.offsets[steps]
+        self.nodes, self.S = hermitian_eig(lanczos.matrix(steps))
+        self.values = values(self.nodes)
+        self.diagonal = (np.abs(self.S) ** 2) @ self.values
+
+    def sample(self, R: NDArray[Any]) -> Floats:
+        """Return what the start block ``Q R`` gives for the trace: Hutchinson's estimate."""
+        C = self.S[: len(R)].conj().T @ R
+        return np.asarray((np.abs(C) ** 2).sum(axis=1) @ self.values / R.shape[1])
+
+    def weights(self, d: int) -> Floats:
+        """Return the weights of the nodes for the first d columns."""
+        return np.asarray((np.abs(self.S[:d]) ** 2).sum(axis=0))
+
+    def change(self, before: _Look, d: int) -> Floats:
+        """Return how much the part of the first d columns has changed."""
+        return np.asarray(np.abs(self.diagonal[:d] - before.diagonal[:d]).sum())
+
+
+class _Candidate(NamedTuple):
+    """A number of blocks to deflate, its error, and the looks that this was judged by."""
+
+    blocks: int
+    error: float
+    looks: tuple[_Look, ...]
+
+
+class _Space:
+    """The space as it is after some steps: what it captures, and how well.
+
+    The start block of b random columns gives Hutchinson's estimates of what is needed of the rest.
     """
 
     def __init__(
-        self,
-        lanczos: BlockLanczos,
-        R: NDArray[Any],
-        values: Callable[[Floats], Floats],
-        n: int,
+        self, lanczos: BlockLanczos, R: NDArray[Any], values: Callable[[Floats], Floats], n: int
     ) -> None:
         b, width = R.shape
-        self.columns = lanczos.columns
-        self.edges = np.array(lanczos.offsets[: lanczos.steps + 1])
-        self.nodes, self.S = hermitian_eig(lanczos.matrix())
-        self.F = (self.S * values(self.nodes)) @ self.S.conj().T
-        self.hutchinson = float(np.trace(R.conj().T @ self.F[:b, :b] @ R).real) / width
+        self.steps = lanczos.steps
+        self.edges = np.array(lanczos.offsets[: self.steps + 1])
+        self.look = cache(lambda steps: _Look(lanczos, steps, values))
+        now = self.look(self.steps)
+        F = (now.S * now.values) @ now.S.conj().T
+        self.hutchinson = float(now.sample(R))
+        self.known = float(now.diagonal.sum())
         # Samples of one length have no variance from a multiple of the identity.
-        deviation = self.F - self.hutchinson / n * np.eye(self.columns)
+        deviation = F - self.hutchinson / n * np.eye(now.columns)
         self.square = float(np.linalg.norm(deviation[:, :b] @ R) ** 2) / width
         squares = np.abs(deviation) ** 2
         corner = np.diagonal(squares.cumsum(axis=0).cumsum(axis=1))
@@ -62,18 +109,29 @@ class _Look:
         gain = 2 * squares.sum(axis=0).cumsum() - corner
         self.gain = np.append(0.0, gain)[self.edges]
 
-    def weights(self, d: int) -> Floats:
-        """Return the weights of the nodes for the first d columns."""
-        return np.asarray((np.abs(self.S[:d]) ** 2).sum(axis=0))
+    def allowed(self, goal: Goal) -> float:
+        """Return the quadrature error that a tolerance leaves room for."""
+        # A few random vectors are all there is to say how large the trace is, until the captured
+        # part dominates it.
+        dominates = 2 * abs(self.known) > abs(self.hutchinson)
+        return QUADRATURE_SHARE * goal.tolerance(self.known if dominates else self.hutchinson)
 
-    def change(self, before: _Look) -> Floats:
-        """Return, for each number of blocks, how much its part of the trace has changed."""
-        k = before.columns
-        diagonal = np.abs(np.diagonal(self.F)[:k] - np.diagonal(before.F)).cumsum()
-        changes = np.full(len(self.edges), np.inf)
-        inside = self.edges <= k
-        changes[inside] = np.append(0.0, diagonal)[self.edges[inside]]
-        return changes
+    def sample_error(self, R: NDArray[Any]) -> float:
+        """Return the quadrature error of random vectors after as many steps."""
+        steps = [max(1, self.steps // part) for part in (1, 2, 4)]
+        samples = [self.look(each).sample(R) for each in steps]
+        return float(extrapolated(*(np.abs(a - b) for a, b in pairwise(samples))))
+
+    def candidates(self) -> Iterator[_Candidate]:
+        """Yield numbers of blocks to deflate, the largest first."""
+        for lag in _LAGS:
+            blocks = self.steps - lag
+            if blocks < 1:
+                break
+            d = int(self.edges[blocks])
+            looks = tuple(self.look(blocks + each) for each in (lag, lag // 2, lag // 4))
+            changes = [later.change(earlier, d) for later, earlier in pairwise(looks)]
+            yield _Candidate(blocks, float(extrapolated(*changes)), looks)
 
 
 def deflate(
@@ -114,72 +172,64 @@ def deflate(
 
     lanczos = BlockLanczos(operand, X)
     R = lanczos.basis(lanczos.offsets[1]).conj().T @ X
-    most = min(int(_DEFLATION_SHARE * goal.limit), _MOST_COLUMNS)
-    looks: list[_Look] = []
-    q = 0
-    for steps in _schedule(goal, X.shape[1], most):
+    most = min(int(_DEFLATION_SHARE * goal.limit), _MOST_COLUMNS) // X.shape[1]
+    chosen: _Candidate | None = None
+    depth: int | None = None
+    for steps in _schedule(goal, most, X.shape[1]):
         while lanczos.steps < steps and not lanczos.exhausted:
-            if operand.n_matvec + lanczos.offsets[-1] - lanczos.columns > most:
-                break
             lanczos.step()
-        if looks and lanczos.columns == looks[0].columns:
-            break
-        looks = [_Look(lanczos, R, values, len(X)), *looks[:2]]
+        space = _Space(lanczos, R, values, len(X))
         if lanczos.exhausted:
-            q = lanczos.steps
-            looks = looks[:1]
+            chosen = _Candidate(space.steps, 0.0, (space.look(space.steps),))
             break
-        if len(looks) == 3:
-            q, enough = _judge(looks, goal)
-            if enough:
-                break
-    if q == 0:
+        if not goal.has_tolerance:
+            chosen, enough = _within_budget(space, goal)
+        else:
+            if depth is None and space.sample_error(R) <= space.allowed(goal):
+                depth = steps
+            # As long as random vectors have not settled, twice the steps is a guess.
+            chosen, enough = _within_tolerance(space, goal, depth or 2 * steps)
+        if enough:
+            break
+    if chosen is None:
         return None
-    d = int(looks[0].edges[q])
-    (nodes, weights), *others = [(look.nodes, look.weights(d)) for look in looks]
-    rule = Rule(nodes=nodes, weights=weights, others=tuple(others), steps=looks[0].columns)
-    return Deflation(lanczos.basis(d), rule)
+    d = lanczos.offsets[chosen.blocks]
+    (nodes, weights), *others = [(look.nodes, look.weights(d)) for look in chosen.looks]
+    steps = chosen.looks[0].columns
+    return Deflation(
+        lanczos.basis(d), Rule(nodes=nodes, weights=weights, others=tuple(others), steps=steps)
+    )
 
 
-def _schedule(goal: Goal, width: int, most: int) -> Iterator[int]:
-    """Yield the numbers of steps after which to look."""
+def _schedule(goal: Goal, most: int, width: int) -> list[int]:
+    """Return the numbers of steps after which to look."""
     if goal.has_tolerance:
-        steps = 3
-        while steps * width <= most:
-            yield steps
-            steps += max(2, steps // 6)
-        return
-    for share in (_TRIAL_SHARE, _DEFLATION_SHARE):
-        steps = int(share * goal.limit) // width
-        if steps >= 3:
-            apart = max(1, steps // 5)
-            yield from (steps - 2 * apart, steps - apart, steps)
+        return list(takewhile(lambda steps: steps <= most, checkpoints(_FRACTION)))
+    trial = int(_TRIAL_SHARE * goal.limit) // width
+    return [steps for steps in (trial, most) if steps > _LAGS[0]]
 
 
-def _judge(looks: list[_Look], goal: Goal) -> tuple[int, bool]:
-    """Return how many blocks to deflate, and whether to stop."""
-    now, before, first = looks
-    changes = before.change(first)
-    longer = np.full(len(now.edges), np.inf)
-    longer[: len(changes)] = changes
-    change = extrapolated(now.change(before), longer)
-    if not goal.has_tolerance:
-        # Bias against the standard error that what was left out would cause at least.
-        left = np.sqrt(np.maximum(now.gain[-1] - now.gain, 0.0))
-        q = int(np.argmin(change + left))
-        captured = now.gain[q] / max(now.square, now.gain[q], np.finfo(float).tiny)
-        return q, bool(captured * goal.limit < now.columns)
-    known = float(np.diagonal(now.F).real.sum())
-    # A few random vectors are all there is to say how large the trace is, until the captured
-    # part dominates it.
-    dominates = 2 * abs(known) > abs(now.hutchinson)
-    tolerance = goal.tolerance(known if dominates else now.hutchinson)
-    q = int(np.flatnonzero(change <= QUADRATURE_SHARE * tolerance)[-1])
-    if q == 0 or tolerance == 0:
-        return q, False
-    # Variance 2 ||G||_F^2 of a sample of G, for real vectors; each takes as many steps as a block
-    # takes to be captured.
-    per_variance = 2 * (goal.quantile / tolerance) ** 2
-    steps = len(now.edges) - 1 - q
-    cost = now.edges[: q + 1] - steps * per_variance * now.gain[: q + 1]
-    return q, bool(np.argmin(cost) < q - 1)
+def _within_budget(space: _Space, goal: Goal) -> tuple[_Candidate | None, bool]:
+    """Return what to deflate, and whether more would not pay."""
+
+    def error(each: _Candidate) -> float:
+        # The standard error that what was left out would cause at least.
+        left = space.gain[-1] - space.gain[each.blocks]
+        return each.error + float(np.sqrt(max(left, 0.0)))
+
+    best = min(space.candidates(), key=error)
+    captured = space.gain[best.blocks] / max(space.square, space.gain[-1], _TINY)
+    return best, bool(captured * goal.limit < space.edges[-1])
+
+
+def _within_tolerance(space: _Space, goal: Goal, depth: int) -> tuple[_Candidate | None, bool]:
+    """Return what to deflate, and whether to stop, if a sample takes `depth` steps."""
+    allowed = space.allowed(goal)
+    resolved = next((each for each in space.candidates() if each.error <= allowed), None)
+    if resolved is None or allowed == 0:
+        return resolved, False
+    # Variance 2 ||G||_F^2 of a sample of G, for real vectors.
+    per_variance = 2 * (goal.quantile * QUADRATURE_SHARE / allowed) ** 2
+    q = resolved.blocks
+    cost = _COLUMN * space.edges[: q + 1] - depth * per_variance * space.gain[: q + 1]
+    return resolved, bool(np.argmin(cost) < q - 1)

@@ -22,6 +22,7 @@ from rnla.trace._rules import (
     Rule,
     checkpoints,
     gauss_rule,
+    latest,
     radau_rule,
 )
 from rnla.trace._vectors import VectorStream, column_norms
@@ -29,6 +30,10 @@ from rnla.trace._vectors import VectorStream, column_norms
 # Maps a sample, and the sum of the moduli of its terms, to the error that counts as settled.
 Allowed = Callable[[Floats, Floats], Floats]
 _ROUNDOFFS = 100
+# Rules are looked at whenever the steps have grown by a quarter.
+_FRACTION = 4
+# Fewer steps than this have no checkpoint in their first half.
+_FEW = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +132,8 @@ class Probes:
     def _settle(self, X: NDArray[Any], masses: Floats, limit: int, allowed: Allowed) -> list[Rule]:
         runs = LanczosRuns(self.operand, X)
         rules: dict[int, Rule] = {}
-        before: dict[int, tuple[NodesAndWeights, ...]] = {}
+        # The rules so far, by run and number of steps.
+        before: dict[int, dict[int, NodesAndWeights]] = {i: {} for i in range(len(masses))}
         schedule = self._schedule(limit)
         for steps in schedule:
             runs.advance(steps)
@@ -143,20 +149,19 @@ class Probes:
             brackets = self._brackets(nodes, alpha, beta, masses[active])
             judged: dict[int, Rule] = {}
             for row, i in enumerate(active.tolist()):
-                earlier = before.get(i, ())
                 ends = tuple((each[row], mass[row]) for each, mass in brackets)
                 rule = Rule(
                     nodes=nodes[row],
                     weights=weights[row],
-                    others=ends or earlier,
+                    others=ends or _halves(before[i], steps),
                     steps=steps,
                     brackets=bool(ends),
                 )
-                before[i] = (rule.pieces[0], *earlier[:1])
-                if ends or len(earlier) > 1 or steps == schedule[-1]:
+                before[i][steps] = rule.pieces[0]
+                if rule.others:
                     judged[i] = rule
             if steps < schedule[-1]:
-                judged = self._settled(judged, allowed)
+                judged = self._settled(judged, allowed) if self.degree is None else {}
             rules |= judged
             runs.stop(np.array(list(judged), int))
         return [rules[i] for i in range(len(masses))]
@@ -187,11 +192,22 @@ class Probes:
         """Return the numbers of steps at which rules are looked at."""
         if self.degree is not None:
             limit = min(limit, self.degree)
-            apart = max(1, limit // 4)
-            early = [limit - 2 * apart, limit - apart]
+            early = [limit // 4, limit // 2]
         else:
-            early = list(takewhile(lambda steps: steps < limit, checkpoints())) or [limit - 1]
+            early = list(takewhile(lambda steps: steps < limit, checkpoints(_FRACTION)))
+            if limit < _FEW:
+                early = [limit // 2]
         return [steps for steps in early if steps > 0] + [limit]
+
+
+def _halves(before: dict[int, NodesAndWeights], steps: int) -> tuple[NodesAndWeights, ...]:
+    """Return the rules of about half and a quarter of the steps, as far as there are some."""
+    half = latest(steps / 2, list(before))
+    if half is None:
+        # Too few steps for a comparison: with the one before, if any.
+        return tuple(before.values())[-1:]
+    quarter = latest(half / 2, list(before))
+    return (before[half],) if quarter is None else (before[half], before[quarter])
 
 
 def _exact(runs: LanczosRuns, i: int, mass: float) -> Rule:

@@ -15,10 +15,8 @@ from rnla._core.threads import single_threaded_blas
 Floats: TypeAlias = NDArray[np.float64]
 NodesAndWeights: TypeAlias = tuple[Floats, Floats]
 
-# Slower convergence than this cannot be told from none.
-_SLOWEST = 0.98
-# Of errors that fall like a power of the steps, from the first one on, the extrapolation sees half.
-_SAFETY = 2.0
+# From this ratio of two changes on, the factor of the extrapolation is at its end.
+_STALLED = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,8 +28,8 @@ class Rule:
     nodes, weights : ndarray, shape (k,)
         The rule; weights may be negative where something known was subtracted.
     others : tuple of (nodes, weights)
-        The rules some steps before, the latest first, or those that bracket the integral; none for
-        an exact rule.
+        The rules of half and of a quarter of the steps, or those that bracket the integral; none
+        for an exact rule.
     brackets : bool
         Which of the two.
     steps : int
@@ -65,36 +63,41 @@ class Rule:
         return extrapolated(*changes) if changes else np.zeros_like(totals[0])
 
 
-def extrapolated(change: Floats, before: Floats | None = None) -> Floats:
-    """Return what is left of a sequence that converges like a geometric one.
+def extrapolated(half: Floats, quarter: Floats | None = None) -> Floats:
+    """Return an estimate of the error after k steps, from what doubling the steps has changed.
 
     Parameters
     ----------
-    change : ndarray
-        Size of the last change.
-    before : ndarray, optional
-        Size of the one before.
+    half : ndarray
+        Size of the change from k / 2 to k steps.
+    quarter : ndarray, optional
+        Size of the change from k / 4 to k / 2 steps.
 
     Returns
     -------
     ndarray
-        At least `change`: it is more where changes fall slowly.
+        ``1.5 r / (1 - r)`` times `half` with the ratio r of both, twice `half` at the most. That is
+        1.5 times the error if it falls like a power of k, from ``k ** -0.65`` on, and far more than
+        the error if it falls like ``c ** k``.
     """
-    if before is None:
-        return change
-    ratio = np.divide(
-        change, before, out=np.zeros_like(change), where=(before > 0) & (before < np.inf)
-    )
-    ratio = np.minimum(ratio, _SLOWEST)
-    return np.asarray(change * np.maximum(1.0, _SAFETY * ratio / (1 - ratio)))
+    if quarter is None:
+        return half
+    ratio = np.divide(half, quarter, out=np.ones_like(half), where=half < _STALLED * quarter)
+    factor = np.divide(1.5 * ratio, 1 - ratio, out=np.full_like(half, 2.0), where=ratio < _STALLED)
+    return np.asarray(half * np.minimum(2.0, factor))
 
 
-def checkpoints() -> Iterator[int]:
-    """Return numbers of Lanczos steps, each a quarter beyond the one before and by two at least."""
+def checkpoints(fraction: int) -> Iterator[int]:
+    """Yield numbers of steps, each beyond the one before by a fraction of it, by two at least."""
     steps = 3
     while True:
         yield steps
-        steps += max(2, steps // 4)
+        steps += max(2, steps // fraction)
+
+
+def latest(steps: float, done: Sequence[int]) -> int | None:
+    """Return the last of increasing numbers that is about `steps`, none if all are larger."""
+    return max((each for each in done if each <= steps + 0.5), default=None)
 
 
 def gauss_rule(alpha: Floats, beta: Floats) -> NodesAndWeights:
