@@ -211,14 +211,16 @@ def _schedule(goal: Goal, most: int, width: int) -> list[int]:
 
 def _within_budget(space: _Space, goal: Goal) -> tuple[_Candidate | None, bool]:
     """Return what to deflate, and whether more would not pay."""
-
-    def error(each: _Candidate) -> float:
+    best: _Candidate | None = None
+    smallest = np.inf
+    for each in space.candidates():
         # The standard error that what was left out would cause at least.
-        left = space.gain[-1] - space.gain[each.blocks]
-        return each.error + float(np.sqrt(max(left, 0.0)))
-
-    best = min(space.candidates(), key=error)
-    captured = space.gain[best.blocks] / max(space.square, space.gain[-1], _TINY)
+        left = float(np.sqrt(max(space.gain[-1] - space.gain[each.blocks], 0.0)))
+        if each.error + left < smallest:
+            best, smallest = each, each.error + left
+        if left >= smallest:
+            break
+    captured = space.gain[-1] / max(space.square, space.gain[-1], _TINY)
     return best, bool(captured * goal.limit < space.edges[-1])
 
 

@@ -136,10 +136,11 @@ class SpectralQuadrature:
         parts = self.parts(lambda nodes: evaluate(f, nodes, self.eps, name=name))
         if status is None:
             status = Status.EXACT if self.is_exact else Status.COMPLETED
-        row = np.array([[self.n_matvec, parts.stderr]], float)
+        stderr = float(np.hypot(parts.stderr, self._rounding(f)))
+        row = np.array([[self.n_matvec, stderr]], float)
         return Estimate(
             value=float(shift + parts.value),
-            stderr=float(parts.stderr),
+            stderr=stderr,
             bias=float(parts.bias),
             n_matvec=self.n_matvec,
             method=self.method,
@@ -150,6 +151,14 @@ class SpectralQuadrature:
             samples=shift + parts.samples if len(parts.samples) else None,
             history=row if history is None else history,
         )
+
+    def _rounding(self, f: SpectralFunction) -> float:
+        """Return what rounding of the eigenvalues does to the sum."""
+        nodes = self.nodes
+        step = _ROUNDOFFS * self.eps * float(np.abs(nodes).max(initial=0.0))
+        with np.errstate(all="ignore"):
+            change = np.abs(np.asarray(f(nodes + step)) - np.asarray(f(nodes.copy())))
+        return float(np.abs(self.weights) @ np.where(np.isfinite(change), change, 0.0))
 
     @property
     def is_exact(self) -> bool:
