@@ -12,13 +12,19 @@ from rnla._core.versions import show_versions
 from rnla.lstsq import lstsq_refine
 from rnla.lstsq._warmup import warmup
 from rnla.refinement import RefineResult, refine
+
+# The function takes the place of the module of its name among the attributes of this package;
+# `from rnla.trace import ...` finds the module all the same.
 from rnla.trace import (
     Estimate,
     FunctionEstimate,
     SpectralDensity,
     SpectralQuadrature,
+    diag,
     logdet,
+    row_norms,
     spectral_density,
+    trace,
     trace_function,
 )
 
@@ -34,16 +40,19 @@ __all__ = [
     "SpectralDensity",
     "SpectralQuadrature",
     "Status",
+    "diag",
     "get_num_threads",
     "limit_threads",
     "logdet",
     "lstsq",
     "lstsq_refine",
     "refine",
+    "row_norms",
     "set_num_threads",
     "show_versions",
     "sketch",
     "spectral_density",
+    "trace",
     "trace_function",
     "warmup",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ class ConfidenceInterval(NamedTuple):
     high: Any
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Estimate:
     """An unbiased estimate with its standard error.
 
@@ -58,7 +59,7 @@ class Estimate:
     history : ndarray, shape (rounds, 2)
         Products and standard error after each round of an adaptive run; else one row.
     source : object
-        What was passed for A, a reference: ``previous=`` needs products with it.
+        The matrix with its products, for ``previous=``: a reference, and None after pickling.
     """
 
     value: Any
@@ -67,12 +68,16 @@ class Estimate:
     n_matvec: int
     method: str
     status: Status
-    message: str
+    message: str = field(repr=False)
     confidence: float = 0.95
     degrees_of_freedom: float = np.inf
     samples: NDArray[Any] | None = field(default=None, repr=False)
     history: NDArray[np.float64] = field(repr=False)
-    source: Any = field(default=None, repr=False, compare=False)
+    source: Any = field(default=None, repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        return partial(Estimate, **(values | {"source": None})), ()
 
     @property
     def success(self) -> bool:

@@ -49,13 +49,20 @@ class Operand:
         block: int,
         split: bool,
         dense: bool = False,
+        probe: Product | None = None,
     ) -> None:
         self.source, self.shape, self.dtype = source, shape, dtype
         self.width = BLOCK if dense else block
         self.n_matvec = 0
         self.hermitian = False
-        self._apply, self._apply_adjoint = apply, apply_adjoint
+        self._apply, self._apply_adjoint, self._probe = apply, apply_adjoint, probe
         self._block = block if split else None
+
+    @property
+    def real_dtype(self) -> np.dtype[Any]:
+        """Float32 or float64, as the real part of `dtype`."""
+        real: np.dtype[Any] = self.dtype.type(0).real.dtype
+        return real
 
     @cached_property
     def has_adjoint(self) -> bool:
@@ -64,11 +71,11 @@ class Operand:
             return True
         if self._apply_adjoint is None:
             return False
-        try:
-            self._apply_adjoint(np.zeros((self.shape[0], 1), self.dtype))
-        except NotImplementedError:
-            # SciPy's operators have the method whether it works or not.
-            return False
+        if self._probe is not None:
+            try:
+                self._probe(np.zeros(self.shape[0], self.dtype))
+            except NotImplementedError:
+                return False
         return True
 
     def product(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -85,12 +92,17 @@ class Operand:
         """
         if self.hermitian:
             return self.product(X)
-        if self._apply_adjoint is None or not self.has_adjoint:
-            raise TypeError(
-                "`A` must have products with its adjoint: give the LinearOperator an `rmatvec` or "
-                "`rmatmat`, pass `adjoint`, or say assume='hermitian' where that is true"
-            )
+        self.require_adjoint("this")
+        assert self._apply_adjoint is not None  # as there is one
         return self._counted(self._apply_adjoint, X, self.shape[1], "adjoint")
+
+    def require_adjoint(self, what: str) -> None:
+        """Raise TypeError, for the sake of `what`, if there is no adjoint."""
+        if not self.has_adjoint:
+            raise TypeError(
+                f"`A` must have products with its adjoint for {what}, and has none: pass "
+                "`adjoint`, or give the LinearOperator an `rmatvec` or `rmatmat`"
+            )
 
     def _counted(self, apply: Product, X: NDArray[Any], rows: int, name: str) -> NDArray[Any]:
         width = X.shape[1]
@@ -225,7 +237,11 @@ def _from_operator(A: Any, adjoint: Any, block: int) -> Operand:
     m, n = operator.shape
     dtype = inexact_dtype(operator.dtype, "A")
     apply_adjoint = operator.rmatmat if adjoint is None else _adjoint_of(adjoint, (m, n))
-    return Operand(A, (m, n), dtype, operator.matmat, apply_adjoint, block=block, split=True)
+    # SciPy's operators have `rmatvec` whether it works or not; what `rmatmat` raises varies.
+    probe = operator.rmatvec if adjoint is None else None
+    return Operand(
+        A, (m, n), dtype, operator.matmat, apply_adjoint, block=block, split=True, probe=probe
+    )
 
 
 def _from_callable(A: Any, shape: Any, dtype: Any, adjoint: Any, block: int) -> Operand:

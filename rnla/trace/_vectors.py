@@ -46,6 +46,11 @@ class VectorStream:
     key: NDArray[np.uint64] = field(repr=False)
     stream: int = 0
 
+    @property
+    def generic(self) -> bool:
+        """Whether k vectors show the rank of any matrix, up to k, with probability one."""
+        return self.kind in ROTATION_INVARIANT
+
     @classmethod
     def draw(cls, n: int, kind: str, dtype: Any, rng: RNGLike = None) -> VectorStream:
         """Return a stream with a new key.
@@ -72,11 +77,7 @@ class VectorStream:
             If `kind` is "steinhaus" and `dtype` is real.
         """
         dtype = np.dtype(dtype)
-        if kind == "steinhaus" and dtype.kind != "c":
-            raise ValueError(
-                "`test_vectors`='steinhaus' holds complex numbers and is for complex `A`; "
-                "use 'signs'"
-            )
+        check_kind(kind, dtype)
         return cls(n=n, kind=kind, dtype=dtype, key=draw_key(rng))
 
     def other(self, stream: int, kind: str | None = None) -> VectorStream:
@@ -137,6 +138,14 @@ class VectorStream:
 
         parts = 1 if out.size < _INLINE_ENTRIES else 4 * get_num_threads()
         run_parts(task, even_parts(self.n, parts))
+
+
+def check_kind(kind: str, dtype: np.dtype[Any]) -> None:
+    """Raise ValueError where real matrices are to be multiplied with complex vectors."""
+    if kind == "steinhaus" and dtype.kind != "c":
+        raise ValueError(
+            "`test_vectors`='steinhaus' holds complex numbers and is for complex `A`; use 'signs'"
+        )
 
 
 def column_dots(X: NDArray[Any], Y: NDArray[Any]) -> NDArray[Any]:

@@ -1,6 +1,7 @@
 """The public surface: a change of it shows in the diff of this file."""
 
 import ast
+import importlib
 import inspect
 import re
 from pathlib import Path
@@ -13,22 +14,34 @@ import rnla.sketch
 import rnla.testing
 
 PACKAGE = Path(rnla.__file__).parent
+# `rnla.trace` is a function, the module of that name is only imported from.
+TRACE = importlib.import_module("rnla.trace")
 
 NAMES = {
     rnla: [
         "ConvergenceWarning",
+        "Estimate",
+        "FunctionEstimate",
         "LstsqResult",
         "RefineResult",
         "RnlaWarning",
+        "SpectralDensity",
+        "SpectralQuadrature",
         "Status",
+        "diag",
         "get_num_threads",
         "limit_threads",
+        "logdet",
         "lstsq",
         "lstsq_refine",
         "refine",
+        "row_norms",
         "set_num_threads",
         "show_versions",
         "sketch",
+        "spectral_density",
+        "trace",
+        "trace_function",
         "warmup",
     ],
     rnla.lstsq: [
@@ -59,6 +72,34 @@ NAMES = {
         "SketchingOperator",
         "SparseSign",
         "leverage_scores",
+    ],
+    TRACE: [
+        "AHutchPP",
+        "BKS",
+        "Choice",
+        "ConfidenceInterval",
+        "Estimate",
+        "Exact",
+        "FunctionEstimate",
+        "HutchPP",
+        "Hutchinson",
+        "NAHutchPP",
+        "SpectralDensity",
+        "SpectralQuadrature",
+        "UDiagPP",
+        "XDiag",
+        "XNysDiag",
+        "XNysTrace",
+        "XRowNorm",
+        "XSymTrace",
+        "XTrace",
+        "choose_method",
+        "diag",
+        "logdet",
+        "row_norms",
+        "spectral_density",
+        "trace",
+        "trace_function",
     ],
 }
 
@@ -101,9 +142,63 @@ def test_signature_of_refine():
     }
 
 
+def test_signature_of_trace():
+    parameters = inspect.signature(rnla.trace).parameters
+    assert list(parameters)[:2] == ["A", "matvecs"]
+    assert {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
+        "rtol": None,
+        "atol": 0.0,
+        "confidence": 0.95,
+        "assume": "general",
+        "method": "auto",
+        "test_vectors": "auto",
+        "resphere": None,
+        "previous": None,
+        "block": None,
+        "shape": None,
+        "dtype": None,
+        "rng": None,
+    }
+
+
+FUNCTIONS = {
+    "rtol": None,
+    "atol": 0.0,
+    "confidence": 0.95,
+    "method": "auto",
+    "degree": None,
+    "spectrum": None,
+    "block_size": None,
+    "test_vectors": "auto",
+    "shape": None,
+    "dtype": None,
+    "block": None,
+    "rng": None,
+}
+DENSITY = set(FUNCTIONS) - {"rtol", "atol", "spectrum", "block_size"} | {"points", "width"}
+
+
+@pytest.mark.parametrize(
+    ("function", "first"), [(rnla.logdet, ["A"]), (rnla.trace_function, ["f", "A"])]
+)
+def test_signature_of_matrix_functions(function, first):
+    parameters = inspect.signature(function).parameters
+    assert list(parameters)[: len(first) + 1] == [*first, "matvecs"]
+    keywords = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    assert keywords == FUNCTIONS
+    density = inspect.signature(rnla.spectral_density).parameters
+    assert {name for name, p in density.items() if p.kind is p.KEYWORD_ONLY} == DENSITY
+
+
 VALUES = (
+    TRACE.Choice,
+    TRACE.ConfidenceInterval,
+    rnla.Estimate,
+    rnla.FunctionEstimate,
     rnla.LstsqResult,
     rnla.RefineResult,
+    rnla.SpectralDensity,
+    rnla.SpectralQuadrature,
     rnla.lstsq.Choice,
     rnla.lstsq.NewtonResult,
     rnla.lstsq.RidgePath,

@@ -40,7 +40,7 @@ def test_second_moments(kind, dtype, rng):
 @pytest.mark.parametrize("dtype", REAL + COMPLEX)
 def test_lengths(dtype, rng):
     stream = VectorStream.draw(33, "sphere", dtype, rng)
-    tolerance = 100 * np.finfo(dtype).eps
+    tolerance = 100 * float(np.finfo(dtype).eps)
     assert column_norms(stream.columns(2, 9)) == pytest.approx(np.sqrt(33), rel=tolerance)
     signs = stream.other(1, "signs").columns(0, 5)
     assert set(np.unique(signs)) == {-1, 1}

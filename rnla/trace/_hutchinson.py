@@ -1,0 +1,171 @@
+"""Girard and Hutchinson's estimator, and its use for sequences of matrices.
+
+A. Girard, Numer. Math. 56 (1989), 1-23; M. F. Hutchinson, Commun. Stat. 18 (1989), 1059-1076.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla.trace._estimate import Estimate, mean_and_stderr
+from rnla.trace._exact import exact_rounds
+from rnla.trace._input import Operand
+from rnla.trace._rounds import Budget, Round, norm, rounding_floor
+from rnla.trace._vectors import VectorStream, column_dots, column_norms
+
+_START = 16
+# A round makes as many samples as the last one says it takes, and a few more, to end with it.
+_MARGIN = 1.1
+_GROWTH = 4
+
+
+def hutchinson_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> Iterator[Round]:
+    """Yield the mean of ``w* A w`` over more and more test vectors.
+
+    Parameters
+    ----------
+    operand : Operand
+        The matrix.
+    vectors : VectorStream
+        Test vectors.
+    budget : Budget
+        Products to make.
+
+    Yields
+    ------
+    Round
+        One; with a tolerance, as many as it takes, the last one exact where that is cheaper.
+    """
+    samples = np.empty(0)
+    sizes = np.empty(0)
+    used = operand.n_matvec
+    target = _START if budget.adaptive else budget.left(0)
+    while True:
+        target = min(target, len(samples) + budget.left(operand.n_matvec - used))
+        if target <= len(samples):
+            return
+        new, size = quadratic_forms(operand, vectors, len(samples), target)
+        samples, sizes = np.concatenate([samples, new]), np.append(sizes, size)
+        state = _mean(operand, samples, norm(sizes) / np.sqrt(len(samples)))
+        yield state
+        wanted = np.ceil(_MARGIN * len(samples) * budget.gap(state) ** 2)
+        n = operand.shape[1]
+        if wanted - len(samples) >= n and budget.left(operand.n_matvec - used) >= n:
+            yield from exact_rounds(operand, "hutchinson, then exact (as cheap)")
+            return
+        target = int(max(len(samples) + 1, min(wanted, _GROWTH * len(samples))))
+
+
+def quadratic_forms(
+    operand: Operand, vectors: VectorStream, start: int, stop: int
+) -> tuple[NDArray[Any], float]:
+    """Return ``w_i* A w_i`` for i in start..stop-1, and the norm of all ``A w_i`` together."""
+    samples, sizes = [], []
+    for low in range(start, stop, operand.width):
+        W = vectors.columns(low, min(stop, low + operand.width))
+        Y = operand.product(W)
+        samples.append(column_dots(W, Y))
+        sizes.append(column_norms(Y))
+    forms = np.concatenate(samples)
+    return forms.real if operand.hermitian else forms, norm(np.concatenate(sizes))
+
+
+def _mean(operand: Operand, samples: NDArray[Any], size: float) -> Round:
+    value, stderr = mean_and_stderr(samples)
+    return Round(
+        value=value,
+        stderr=stderr,
+        degrees_of_freedom=len(samples) - 1,
+        floor=rounding_floor(operand, size),
+        samples=samples,
+        method="hutchinson",
+    )
+
+
+def shift_rounds(
+    operand: Operand, before: Operand, previous: Estimate, vectors: VectorStream, budget: Budget
+) -> Iterator[Round]:
+    r"""Yield ``c t + h(A - c B)``, t the estimate for the matrix B before, with the best shift c.
+
+    With h the mean of l samples and v the variance of t, the variance ``c^2 v + (2 / l)
+    ||A - c B||_F^2`` is least for ``c = <A, B> / (v l / 2 + ||B||_F^2)``. The inner products come
+    from the samples themselves; for each one from the others, which keeps the mean unbiased.
+
+    Parameters
+    ----------
+    operand, before : Operand
+        A and B.
+    previous : Estimate
+        The estimate of tr(B).
+    vectors : VectorStream
+        Test vectors.
+    budget : Budget
+        Products to make, two for each test vector.
+
+    Yields
+    ------
+    Round
+        One; with a tolerance, as many as it takes.
+
+    References
+    ----------
+    .. [1] P. Dharangutte, C. Musco, "Dynamic trace estimation", NeurIPS 2021.
+    """
+    n = operand.shape[1]
+    inner, square, forms, forms_before = (np.empty(0) for _ in range(4))
+    target = _START if budget.adaptive else budget.left(0) // 2
+    while True:
+        made = len(inner)
+        target = min(target, made + budget.left(2 * made) // 2)
+        if target <= made:
+            return
+        for low in range(made, target, operand.width):
+            W = vectors.columns(low, min(target, low + operand.width))
+            Y, X = operand.product(W), before.product(W)
+            operand.n_matvec += W.shape[1]
+            inner = np.append(inner, column_dots(X, Y).real)
+            square = np.append(square, column_dots(X, X).real)
+            forms = np.append(forms, _real_if(operand.hermitian, column_dots(W, Y)))
+            forms_before = np.append(forms_before, _real_if(before.hermitian, column_dots(W, X)))
+        state = _shifted(inner, square, forms, forms_before, previous)
+        yield state
+        if len(inner) >= n and budget.left(2 * len(inner)) >= n:
+            yield from exact_rounds(operand, "delta_shift, then exact (as cheap)")
+            return
+        target = 2 * len(inner)
+
+
+def _shifted(
+    inner: NDArray[np.float64],
+    square: NDArray[np.float64],
+    forms: NDArray[Any],
+    forms_before: NDArray[Any],
+    previous: Estimate,
+) -> Round:
+    count = len(inner)
+    others = max(count - 1, 1)
+    variance = float(previous.stderr) ** 2 * count / 2
+    numerator = (inner.sum() - inner) / others
+    denominator = variance + (square.sum() - square) / others
+    c = np.divide(numerator, denominator, out=np.zeros(count), where=denominator > 0)
+    if count == 1 or not np.isfinite(variance):
+        c[:] = 0.0
+    samples = forms - c * forms_before
+    mean, spread = mean_and_stderr(samples)
+    shift = float(c.mean())
+    inherited = abs(shift) * float(previous.stderr) if shift else 0.0
+    return Round(
+        value=mean + shift * previous.value,
+        stderr=float(np.hypot(spread, inherited)),
+        degrees_of_freedom=count - 1,
+        samples=samples,
+        method=f"delta_shift(c={shift:.3g})",
+    )
+
+
+def _real_if(hermitian: bool, values: NDArray[Any]) -> NDArray[Any]:
+    return values.real if hermitian else values
