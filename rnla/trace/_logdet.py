@@ -141,6 +141,13 @@ def logdet(
         block_size=block_size,
         test_vectors=test_vectors,
     )
+    if options.spectrum is not None:
+        if options.spectrum[0] <= 0:
+            raise ValueError(f"`spectrum` must be positive for a log-determinant, got {spectrum}")
+        if options.method == "nystrom":
+            raise ValueError(
+                "`spectrum` must be left out for method='nystrom', which changes the spectrum"
+            )
     operand = as_operand(A, shape=shape, dtype=dtype, block=block, hermitian=True)
     check_hermitian(operand)
     stream = VectorStream.draw(operand.shape[0], "gaussian", operand.dtype, rng)

@@ -74,8 +74,8 @@ NAMES = {
         "leverage_scores",
     ],
     TRACE: [
-        "AHutchPP",
         "BKS",
+        "AHutchPP",
         "Choice",
         "ConfidenceInterval",
         "Estimate",

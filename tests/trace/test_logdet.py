@@ -138,3 +138,10 @@ def test_controls_are_rejected(control):
         return control(logdet(A, 240, method="slq", rng=seed, **options))
 
     assert coverage(run, exact, 20) < 0.5
+
+
+def test_spectrum_is_refused_where_it_does_not_fit():
+    with pytest.raises(ValueError, match="`spectrum` must be positive"):
+        logdet(np.eye(4), spectrum=(0, 1))
+    with pytest.raises(ValueError, match="`spectrum` must be left out for method='nystrom'"):
+        logdet(np.eye(4), method="nystrom", spectrum=(1, 1))
