@@ -77,7 +77,7 @@ class BlockLanczos:
         Q = self._storage[:, :end]
         R = W.copy()
         H = project_out(Q, R)
-        self._scale = max(self._scale, float(np.linalg.norm(H, axis=0).max(initial=0.0)))
+        self._scale = max(self._scale, float(np.abs(H).max(initial=0.0)))
         self._check_hermitian(H, start, end)
         eps = float(np.finfo(R.dtype).eps)
         fresh = _orthonormal(R, Q, _BREAKDOWN * eps * np.sqrt(len(R)) * self._scale)

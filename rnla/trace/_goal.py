@@ -71,10 +71,10 @@ class Goal:
             For `Probes.rules`.
         """
 
-        def allowed(samples: Floats, sizes: Floats) -> Floats:
+        def allowed(samples: Floats, spreads: Floats) -> Floats:
             if self.has_tolerance:
                 return QUADRATURE_SHARE * (self.atol + self.rtol * np.abs(offset + samples))
-            # The spread of one sample is about sqrt(2 / n) of its size.
-            return np.asarray(_SETTLED / np.sqrt(n) * sizes)
+            # The standard deviation of a sample is about sqrt(2 / n) of that.
+            return np.asarray(_SETTLED / np.sqrt(n) * spreads)
 
         return allowed

@@ -101,6 +101,9 @@ class _Space:
         self.known = float(now.diagonal.sum())
         # Samples of one length have no variance from a multiple of the identity.
         deviation = F - self.hutchinson / n * np.eye(now.columns)
+        # Squares are of multiples of the largest entry, for those of entries may overflow.
+        self.unit = float(np.abs(deviation).max()) or 1.0
+        deviation /= self.unit
         self.square = float(np.linalg.norm(deviation[:, :b] @ R) ** 2) / width
         squares = np.abs(deviation) ** 2
         corner = np.diagonal(squares.cumsum(axis=0).cumsum(axis=1))
@@ -215,7 +218,7 @@ def _within_budget(space: _Space, goal: Goal) -> tuple[_Candidate | None, bool]:
     smallest = np.inf
     for each in space.candidates():
         # The standard error that what was left out would cause at least.
-        left = float(np.sqrt(max(space.gain[-1] - space.gain[each.blocks], 0.0)))
+        left = space.unit * float(np.sqrt(max(space.gain[-1] - space.gain[each.blocks], 0.0)))
         if each.error + left < smallest:
             best, smallest = each, each.error + left
         if left >= smallest:
@@ -231,7 +234,7 @@ def _within_tolerance(space: _Space, goal: Goal, depth: int) -> tuple[_Candidate
     if resolved is None or allowed == 0:
         return resolved, False
     # Variance 2 ||G||_F^2 of a sample of G, for real vectors.
-    per_variance = 2 * (goal.quantile * QUADRATURE_SHARE / allowed) ** 2
+    per_variance = 2 * (goal.quantile * QUADRATURE_SHARE * (space.unit / allowed)) ** 2
     q = resolved.blocks
     cost = _COLUMN * space.edges[: q + 1] - depth * per_variance * space.gain[: q + 1]
     return resolved, bool(np.argmin(cost) < q - 1)

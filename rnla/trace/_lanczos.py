@@ -87,7 +87,7 @@ class LanczosRuns:
                     part = (basis @ w.conj()).conj() if w.dtype.kind == "c" else basis @ w
                     h[i] += part
                     w -= part @ basis
-                norms[i] = np.linalg.norm(w)
+                norms[i] = _norm(w)
 
         parts = 1 if W.size < _INLINE_ENTRIES else get_num_threads()
         with single_threaded_blas():
@@ -129,3 +129,11 @@ class LanczosRuns:
             grown = np.empty((p, min(n + 1, max(vectors, 3 * capacity // 2)), n), self._basis.dtype)
             grown[:, :capacity] = self._basis
             self._basis = grown
+
+
+def _norm(w: NDArray[Any]) -> float:
+    """Return the 2-norm, of numbers too whose squares overflow or vanish."""
+    largest = float(np.abs(w).max())
+    if not 0 < largest < np.inf:
+        return largest
+    return largest * float(np.linalg.norm(w / w.real.dtype.type(largest)))

@@ -27,9 +27,9 @@ from rnla.trace._rules import (
 )
 from rnla.trace._vectors import VectorStream, column_norms
 
-# Maps a sample, and the sum of the moduli of its terms, to the error that counts as settled.
 Allowed = Callable[[Floats, Floats], Floats]
 _ROUNDOFFS = 100
+_ROUNDING = 4
 # Rules are looked at whenever the steps have grown by a quarter.
 _FRACTION = 4
 # Fewer steps than this have no checkpoint in their first half.
@@ -184,8 +184,10 @@ class Probes:
     def _settled(self, rules: dict[int, Rule], allowed: Allowed) -> dict[int, Rule]:
         if not rules:
             return {}
-        totals, changes, sizes = np.array(rule_sums(list(rules.values()), self.values)).T
-        small = changes <= allowed(totals, sizes)
+        sums = rule_sums(list(rules.values()), self.values)
+        totals, errors, sizes, spreads = np.array(sums).T
+        # Sums cannot be more accurate than their terms.
+        small = errors <= np.maximum(allowed(totals, spreads), _ROUNDING * self.eps * sizes)
         return {i: rule for (i, rule), ends in zip(rules.items(), small, strict=True) if ends}
 
     def _schedule(self, limit: int) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +113,7 @@ class SpectralQuadrature:
         name: str = "f",
         shift: float = 0.0,
         history: NDArray[np.float64] | None = None,
+        advice: str = "",
     ) -> Estimate:
         """Return ``shift + tr f(A)`` with a status that a solver decided on.
 
@@ -127,6 +129,8 @@ class SpectralQuadrature:
             Added to the value.
         history : ndarray, optional
             Products and errors so far; by default the last row alone.
+        advice : str
+            For the end of the message.
 
         Returns
         -------
@@ -145,7 +149,7 @@ class SpectralQuadrature:
             n_matvec=self.n_matvec,
             method=self.method,
             status=status,
-            message=f"{self.method}: {status.value}",
+            message=f"{self.method}: {status.value}{advice}",
             confidence=self.confidence,
             degrees_of_freedom=parts.degrees_of_freedom,
             samples=shift + parts.samples if len(parts.samples) else None,
@@ -181,27 +185,28 @@ class SpectralQuadrature:
         Parts
             Value, errors and samples.
         """
-        rules = self._rules()
-        sums = rule_sums(rules, values_at)
+        sums = rule_sums(self._rules(), values_at)
         first = 0 if self.deflated is None else 1
-        zero = np.zeros(sums[0][0].shape) if sums else np.zeros(())
-        fixed, change, size = sums[0] if first else (zero, zero, zero)
+        zero = np.zeros(sums[0].total.shape if sums else ())
+        value, error, size = sums[0][:3] if first else (zero, zero, zero)
         m = len(self.probes)
-        samples = np.array([total for total, _, _ in sums[first:]])
+        samples = np.array([value + each.total for each in sums[first:]])
         spread = zero
         if m:
-            fixed_only, fixed = fixed, fixed + samples.mean(axis=0)
-            samples = fixed_only + samples
-            change = change + np.array([each for _, each, _ in sums[first:]]).mean(axis=0)
-            size = size + np.array([each for _, _, each in sums[first:]]).mean(axis=0)
+            value = samples.mean(axis=0)
+            error = error + np.mean([each.error for each in sums[first:]], axis=0)
+            size = size + np.mean([each.size for each in sums[first:]], axis=0)
         if m > 1:
-            spread = samples.std(axis=0, ddof=1) / np.sqrt(m)
+            # Scaled, for squares may overflow.
+            unit = np.abs(samples - value).max(axis=0)
+            scaled = (samples - value) / np.where(unit > 0, unit, 1.0)
+            spread = unit * np.sqrt((scaled**2).sum(axis=0) / (m * (m - 1.0)))
         elif m == 1 or first == 0:
             spread = zero + np.inf
         return Parts(
-            value=fixed,
+            value=value,
             stderr=np.hypot(spread, _ROUNDOFFS * self.eps * size),
-            bias=change,
+            bias=error,
             samples=samples,
             degrees_of_freedom=m - 1.0 if m else np.inf,
         )
@@ -210,10 +215,21 @@ class SpectralQuadrature:
         return [*([] if self.deflated is None else [self.deflated]), *self.probes]
 
 
-def rule_sums(
-    rules: list[Rule], values_at: Callable[[Floats], Floats]
-) -> list[tuple[Floats, Floats, Floats]]:
-    """Return sums of rules, their errors, and sums of moduli.
+class Sums(NamedTuple):
+    """What a rule gives for a function, or for many: arrays of shape () or (m,)."""
+
+    total: Floats
+    """The sum itself."""
+    error: Floats
+    """How far off the rule is."""
+    size: Floats
+    """The sum of the moduli of its terms."""
+    spread: Floats
+    """The same for the function without its mean."""
+
+
+def rule_sums(rules: list[Rule], values_at: Callable[[Floats], Floats]) -> list[Sums]:
+    """Return what rules give for a function.
 
     Parameters
     ----------
@@ -224,8 +240,8 @@ def rule_sums(
 
     Returns
     -------
-    list of (total, error, size)
-        One triple per rule.
+    list of Sums
+        One per rule.
     """
     pieces = [piece for rule in rules for piece in rule.pieces]
     values = values_at(np.concatenate([np.zeros(0), *(nodes for nodes, _ in pieces)]))
@@ -233,12 +249,18 @@ def rule_sums(
     start = 0
     for rule in rules:
         totals = []
-        size = np.zeros(values.shape[1:])
-        for k, (nodes, weights) in enumerate(rule.pieces):
-            part = values[start : start + len(nodes)]
+        fine = values[start : start + len(rule.nodes)]
+        for nodes, weights in rule.pieces:
+            totals.append(np.asarray(weights @ values[start : start + len(nodes)]))
             start += len(nodes)
-            totals.append(np.asarray(weights @ part))
-            if k == 0:
-                size = np.asarray(np.abs(weights) @ np.abs(part))
-        found.append((totals[0], rule.error(totals), size))
+        moduli = np.abs(rule.weights)
+        mean = moduli @ fine / (moduli.sum() or 1.0)
+        found.append(
+            Sums(
+                total=totals[0],
+                error=rule.error(totals),
+                size=np.asarray(moduli @ np.abs(fine)),
+                spread=np.asarray(moduli @ np.abs(fine - mean)),
+            )
+        )
     return found

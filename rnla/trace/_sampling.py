@@ -80,9 +80,12 @@ def sample(
         status = Status.CONVERGED if met else Status.MAX_MATVECS
     else:
         status = Status.COMPLETED
+    advice = ""
+    if not status.met_tolerance and parts.bias >= 0.5 * goal.tolerance(float(parts.value)):
+        advice = "; most of the error is that of the quadrature: raise `degree`"
     history: NDArray[np.float64] | None = np.array(rows, float) if rows else None
     return quadrature, quadrature.estimate(
-        probes.f, status=status, name=probes.name, shift=shift, history=history
+        probes.f, status=status, name=probes.name, shift=shift, history=history, advice=advice
     )
 
 

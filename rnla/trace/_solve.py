@@ -126,7 +126,7 @@ def finish(
     if not estimate.success:
         warnings.warn(
             f"the error bar {float(estimate.radius()):.1e} of {float(estimate.value):.6g} is above "
-            f"the tolerance after {estimate.n_matvec} products: {estimate.status.value}",
+            f"the tolerance after {estimate.n_matvec} products; {estimate.message}",
             ConvergenceWarning,
             stacklevel=3,
         )

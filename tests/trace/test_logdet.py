@@ -145,3 +145,15 @@ def test_spectrum_is_refused_where_it_does_not_fit():
         logdet(np.eye(4), spectrum=(0, 1))
     with pytest.raises(ValueError, match="`spectrum` must be left out for method='nystrom'"):
         logdet(np.eye(4), method="nystrom", spectrum=(1, 1))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("scale", [1e-200, 1e-20, 1e20, 1e200])
+def test_scale_does_not_matter(method, scale, rng):
+    A, eigenvalues = cases.laplacian(20)
+    options = {"method": method, "rng": int(rng.integers(1000))}
+    plain = logdet(A, 120, **options)
+    scaled = logdet(scale * A, 120, **options)
+    assert scaled.n_matvec == plain.n_matvec
+    assert scaled.value == pytest.approx(plain.value + 400 * np.log(scale), abs=1e-6)
+    assert_covered(scaled, np.log(eigenvalues).sum() + 400 * np.log(scale))

@@ -224,3 +224,15 @@ def test_the_spread_of_seeds_is_what_the_error_bar_says():
     values = np.array([run.value for run in runs])
     bars = np.array([run.stderr for run in runs])
     assert 0.6 < np.sqrt(np.mean(bars**2)) / values.std(ddof=1) < 1.6
+
+
+@pytest.mark.parametrize("method", METHODS[1:])
+@pytest.mark.parametrize("scale", [1e-250, 1e250])
+def test_values_whose_squares_overflow(method, scale):
+    A, eigenvalues = cases.laplacian(20)
+    plain = trace_function(np.sqrt, A, 120, method=method, rng=4)
+    scaled = trace_function(lambda x: scale * np.sqrt(x), A, 120, method=method, rng=4)
+    assert scaled.value == pytest.approx(scale * plain.value, rel=1e-9)
+    assert scaled.stderr == pytest.approx(scale * plain.stderr, rel=1e-9)
+    assert scaled.bias == pytest.approx(scale * plain.bias, rel=1e-6)
+    assert_covered(scaled, scale * np.sqrt(eigenvalues).sum())
