@@ -18,10 +18,18 @@ from rnla.lstsq import lstsq_refine
 from rnla.lstsq._warmup import warmup
 from rnla.refinement import RefineResult, refine
 from rnla.sketch import leverage_scores
-
-# The function takes the place of the module of its name among the attributes of this package;
-# `from rnla.trace import ...` finds the module all the same.
-from rnla.trace import Estimate, diag, row_norms, trace
+from rnla.trace import (
+    Estimate,
+    FunctionEstimate,
+    SpectralDensity,
+    SpectralQuadrature,
+    diag,
+    logdet,
+    row_norms,
+    spectral_density,
+    trace,
+    trace_function,
+)
 
 __version__ = "0.1.0"
 
@@ -29,30 +37,36 @@ __all__ = [
     "ConvergenceWarning",
     "EigenResult",
     "Estimate",
+    "FunctionEstimate",
     "LstsqResult",
     "RefineResult",
     "RnlaWarning",
+    "SpectralDensity",
+    "SpectralQuadrature",
     "Status",
     "Surrogate",
+    "diag",
     "eigen",
     "eigsh",
     "epsi",
-    "diag",
     "get_num_threads",
     "leverage_scores",
     "limit_threads",
+    "logdet",
     "lstsq",
     "lstsq_refine",
     "nystrom",
     "range_finder",
     "refine",
+    "row_norms",
     "rsvd",
     "set_num_threads",
     "show_versions",
     "sketch",
+    "spectral_density",
     "svds",
-    "row_norms",
     "trace",
+    "trace_function",
     "warmup",
 ]
 

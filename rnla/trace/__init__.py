@@ -1,6 +1,7 @@
 """Trace, diagonal and row norms of matrices that are known by products with vectors.
 
-``rnla.trace`` is the function of that name; the names below are imported from this module.
+Traces of functions and log-determinants too. ``rnla.trace`` is the function of that name; the names
+below are imported from this module.
 """
 
 import sys
@@ -9,9 +10,12 @@ from typing import Any
 
 from rnla.trace._api import trace
 from rnla.trace._choose import Choice, choose_method
+from rnla.trace._density import SpectralDensity, spectral_density
 from rnla.trace._diag_api import diag
 from rnla.trace._diag_methods import BKS, UDiagPP, XDiag, XNysDiag, XRowNorm
 from rnla.trace._estimate import ConfidenceInterval, Estimate
+from rnla.trace._function_estimate import FunctionEstimate
+from rnla.trace._logdet import logdet
 from rnla.trace._methods import (
     AHutchPP,
     Exact,
@@ -22,7 +26,9 @@ from rnla.trace._methods import (
     XSymTrace,
     XTrace,
 )
+from rnla.trace._quadrature import SpectralQuadrature
 from rnla.trace._row_norms import row_norms
+from rnla.trace._trace_function import trace_function
 
 __all__ = [
     "BKS",
@@ -31,9 +37,12 @@ __all__ = [
     "ConfidenceInterval",
     "Estimate",
     "Exact",
+    "FunctionEstimate",
     "HutchPP",
     "Hutchinson",
     "NAHutchPP",
+    "SpectralDensity",
+    "SpectralQuadrature",
     "UDiagPP",
     "XDiag",
     "XNysDiag",
@@ -43,8 +52,11 @@ __all__ = [
     "XTrace",
     "choose_method",
     "diag",
+    "logdet",
     "row_norms",
+    "spectral_density",
     "trace",
+    "trace_function",
 ]
 
 

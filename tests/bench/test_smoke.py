@@ -24,6 +24,7 @@ RUNS = {
     "startup": [],
     "epsi": [],
     "spmm": [],
+    "trace_function": [],
     "trace": [],
 }
 

@@ -24,30 +24,36 @@ NAMES = {
         "ConvergenceWarning",
         "EigenResult",
         "Estimate",
+        "FunctionEstimate",
         "LstsqResult",
         "RefineResult",
         "RnlaWarning",
+        "SpectralDensity",
+        "SpectralQuadrature",
         "Status",
         "Surrogate",
+        "diag",
         "eigen",
         "eigsh",
         "epsi",
-        "diag",
         "get_num_threads",
         "leverage_scores",
         "limit_threads",
+        "logdet",
         "lstsq",
         "lstsq_refine",
         "nystrom",
         "range_finder",
         "refine",
+        "row_norms",
         "rsvd",
         "set_num_threads",
         "show_versions",
         "sketch",
+        "spectral_density",
         "svds",
-        "row_norms",
         "trace",
+        "trace_function",
         "warmup",
     ],
     rnla.eigen: ["EigenNoConvergence", "EigenResult", "eigsh", "epsi", "solve", "svds"],
@@ -82,15 +88,18 @@ NAMES = {
         "leverage_scores",
     ],
     TRACE: [
-        "AHutchPP",
         "BKS",
+        "AHutchPP",
         "Choice",
         "ConfidenceInterval",
         "Estimate",
         "Exact",
+        "FunctionEstimate",
         "HutchPP",
         "Hutchinson",
         "NAHutchPP",
+        "SpectralDensity",
+        "SpectralQuadrature",
         "UDiagPP",
         "XDiag",
         "XNysDiag",
@@ -100,8 +109,11 @@ NAMES = {
         "XTrace",
         "choose_method",
         "diag",
+        "logdet",
         "row_norms",
+        "spectral_density",
         "trace",
+        "trace_function",
     ],
 }
 
@@ -179,14 +191,46 @@ def test_signature_of_trace():
     }
 
 
+FUNCTIONS = {
+    "rtol": None,
+    "atol": 0.0,
+    "confidence": 0.95,
+    "method": "auto",
+    "degree": None,
+    "spectrum": None,
+    "block_size": None,
+    "test_vectors": "auto",
+    "shape": None,
+    "dtype": None,
+    "block": None,
+    "rng": None,
+}
+DENSITY = set(FUNCTIONS) - {"rtol", "atol", "spectrum", "block_size"} | {"points", "width"}
+
+
+@pytest.mark.parametrize(
+    ("function", "first"), [(rnla.logdet, ["A"]), (rnla.trace_function, ["f", "A"])]
+)
+def test_signature_of_matrix_functions(function, first):
+    parameters = inspect.signature(function).parameters
+    assert list(parameters)[: len(first) + 1] == [*first, "matvecs"]
+    keywords = {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+    assert keywords == FUNCTIONS
+    density = inspect.signature(rnla.spectral_density).parameters
+    assert {name for name, p in density.items() if p.kind is p.KEYWORD_ONLY} == DENSITY
+
+
 VALUES = (
     rnla.EigenResult,
     rnla.Surrogate,
     TRACE.Choice,
     TRACE.ConfidenceInterval,
     rnla.Estimate,
+    rnla.FunctionEstimate,
     rnla.LstsqResult,
     rnla.RefineResult,
+    rnla.SpectralDensity,
+    rnla.SpectralQuadrature,
     rnla.lstsq.Choice,
     rnla.lstsq.NewtonResult,
     rnla.lstsq.RidgePath,

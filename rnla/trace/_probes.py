@@ -1,0 +1,218 @@
+"""Quadrature rules of random vectors: Lanczos runs that stop when their rule has settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import takewhile
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.threads import single_threaded_blas
+from rnla.trace._evaluate import SpectralFunction, evaluate
+from rnla.trace._input import BLOCK, Operand
+from rnla.trace._lanczos import LanczosRuns
+from rnla.trace._projection import project_out
+from rnla.trace._quadrature import rule_sums
+from rnla.trace._rules import (
+    Floats,
+    NodesAndWeights,
+    Rule,
+    checkpoints,
+    gauss_rule,
+    latest,
+    radau_rule,
+)
+from rnla.trace._vectors import VectorStream, column_norms
+
+Allowed = Callable[[Floats, Floats], Floats]
+_ROUNDOFFS = 100
+_ROUNDING = 4
+# Rules are looked at whenever the steps have grown by a quarter.
+_FRACTION = 4
+# Fewer steps than this have no checkpoint in their first half.
+_FEW = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probes:
+    """Random vectors, what is done to them before Lanczos starts, and the function to settle.
+
+    Attributes
+    ----------
+    operand : Operand
+        Hermitian A, (n, n).
+    stream : VectorStream
+        The test vectors; rotation invariant with a basis.
+    f : callable
+        Function whose rules are to settle.
+    name : str
+        Its name, for messages.
+    degree : int or None
+        Lanczos steps of every run; None to stop when the rule has settled.
+    spectrum : (float, float) or None
+        An interval that holds all eigenvalues: rules are judged by Gauss-Radau brackets.
+    basis : ndarray, shape (n, d), or None
+        Orthonormal Q: vectors are projected to its complement and brought to the length
+        ``sqrt(n - d)``, which is unbiased for rotation-invariant vectors and takes away the
+        variance of a multiple of the identity.
+    vectors : ndarray, shape (n, l), or None
+        Orthonormal U of a low-rank approximation whose function is subtracted.
+    levels : ndarray, shape (l,), or None
+        Its eigenvalues; all others are zero.
+    """
+
+    operand: Operand
+    stream: VectorStream
+    f: SpectralFunction
+    name: str = "f"
+    degree: int | None = None
+    spectrum: tuple[float, float] | None = None
+    basis: NDArray[Any] | None = field(default=None, repr=False)
+    vectors: NDArray[Any] | None = field(default=None, repr=False)
+    levels: Floats | None = field(default=None, repr=False)
+
+    @property
+    def eps(self) -> float:
+        """Roundoff of the products."""
+        return float(np.finfo(self.operand.dtype).eps)
+
+    def values(self, nodes: Floats) -> Floats:
+        """Return the function at estimated eigenvalues."""
+        return evaluate(self.f, nodes, self.eps, name=self.name)
+
+    def rules(self, first: int, count: int, *, limit: int, allowed: Allowed) -> list[Rule]:
+        """Return the rules of some test vectors.
+
+        Parameters
+        ----------
+        first, count : int
+            Index of the first vector and how many.
+        limit : int
+            Lanczos steps that a run may take, at least 1.
+        allowed : callable
+            The error at which a run has settled.
+
+        Returns
+        -------
+        list of Rule
+            One per vector.
+        """
+        rules = []
+        # Blocks of constant width, for the bits of the projections depend on it.
+        for start in range(first, first + count, BLOCK):
+            X = self.stream.columns(start, min(start + BLOCK, first + count))
+            X, masses = self._project(X)
+            found: list[Rule] = []
+            for low in range(0, X.shape[1], self.operand.width):
+                part = slice(low, low + self.operand.width)
+                found += self._settle(X[:, part], masses[part], limit, allowed)
+            rules += self._subtract(found, X)
+        return rules
+
+    def _project(self, X: NDArray[Any]) -> tuple[NDArray[Any], Floats]:
+        Q = self.basis
+        if Q is None:
+            return X, column_norms(X) ** 2
+        project_out(Q, X)
+        return X, np.full(X.shape[1], float(Q.shape[0] - Q.shape[1]))
+
+    def _subtract(self, rules: list[Rule], X: NDArray[Any]) -> list[Rule]:
+        if self.vectors is None or self.levels is None:
+            return rules
+        with single_threaded_blas():
+            C = np.abs(self.vectors.conj().T @ X).astype(np.float64) ** 2
+        # The approximation has the eigenvalue zero on the rest of the space.
+        rest = np.maximum(column_norms(X) ** 2 - C.sum(axis=0), 0.0)
+        nodes = np.append(self.levels, 0.0)
+        return [rule.minus(nodes, np.append(C[:, i], rest[i])) for i, rule in enumerate(rules)]
+
+    def _settle(self, X: NDArray[Any], masses: Floats, limit: int, allowed: Allowed) -> list[Rule]:
+        runs = LanczosRuns(self.operand, X)
+        rules: dict[int, Rule] = {}
+        # The rules so far, by run and number of steps.
+        before: dict[int, dict[int, NodesAndWeights]] = {i: {} for i in range(len(masses))}
+        schedule = self._schedule(limit)
+        for steps in schedule:
+            runs.advance(steps)
+            for i in np.flatnonzero(runs.exhausted).tolist():
+                if i not in rules:
+                    rules[i] = _exact(runs, i, masses[i])
+            active = runs.active
+            if len(active) == 0:
+                break
+            alpha, beta = runs.alpha[active], runs.beta[active]
+            nodes, weights = gauss_rule(alpha, beta[:, :-1])
+            weights *= masses[active, None]
+            brackets = self._brackets(nodes, alpha, beta, masses[active])
+            judged: dict[int, Rule] = {}
+            for row, i in enumerate(active.tolist()):
+                ends = tuple((each[row], mass[row]) for each, mass in brackets)
+                rule = Rule(
+                    nodes=nodes[row],
+                    weights=weights[row],
+                    others=ends or _halves(before[i], steps),
+                    steps=steps,
+                    brackets=bool(ends),
+                )
+                before[i][steps] = rule.pieces[0]
+                if rule.others:
+                    judged[i] = rule
+            if steps < schedule[-1]:
+                judged = self._settled(judged, allowed) if self.degree is None else {}
+            rules |= judged
+            runs.stop(np.array(list(judged), int))
+        return [rules[i] for i in range(len(masses))]
+
+    def _brackets(
+        self, nodes: Floats, alpha: Floats, beta: Floats, masses: Floats
+    ) -> list[NodesAndWeights]:
+        if self.spectrum is None:
+            return []
+        low, high = self.spectrum
+        slack = _ROUNDOFFS * self.eps * float(np.abs(nodes).max())
+        if nodes.min() < low - slack or nodes.max() > high + slack:
+            raise ValueError(
+                f"`spectrum` must hold all eigenvalues of `A`, but ({low:.6g}, {high:.6g}) leaves "
+                f"out some: estimates lie between {nodes.min():.6g} and {nodes.max():.6g}"
+            )
+        rules = [radau_rule(alpha, beta, end) for end in (low, high)]
+        return [(each, weights * masses[:, None]) for each, weights in rules]
+
+    def _settled(self, rules: dict[int, Rule], allowed: Allowed) -> dict[int, Rule]:
+        if not rules:
+            return {}
+        sums = rule_sums(list(rules.values()), self.values)
+        totals, errors, sizes, spreads = np.array(sums).T
+        # Sums cannot be more accurate than their terms.
+        small = errors <= np.maximum(allowed(totals, spreads), _ROUNDING * self.eps * sizes)
+        return {i: rule for (i, rule), ends in zip(rules.items(), small, strict=True) if ends}
+
+    def _schedule(self, limit: int) -> list[int]:
+        """Return the numbers of steps at which rules are looked at."""
+        if self.degree is not None:
+            limit = min(limit, self.degree)
+            early = [limit // 4, limit // 2]
+        else:
+            early = list(takewhile(lambda steps: steps < limit, checkpoints(_FRACTION)))
+            if limit < _FEW:
+                early = [limit // 2]
+        return [steps for steps in early if steps > 0] + [limit]
+
+
+def _halves(before: dict[int, NodesAndWeights], steps: int) -> tuple[NodesAndWeights, ...]:
+    """Return the rules of about half and a quarter of the steps, as far as there are some."""
+    half = latest(steps / 2, list(before))
+    if half is None:
+        # Too few steps for a comparison: with the one before, if any.
+        return tuple(before.values())[-1:]
+    quarter = latest(half / 2, list(before))
+    return (before[half],) if quarter is None else (before[half], before[quarter])
+
+
+def _exact(runs: LanczosRuns, i: int, mass: float) -> Rule:
+    k = int(runs.length[i])
+    nodes, weights = gauss_rule(runs.alpha[i : i + 1, :k], runs.beta[i : i + 1, : k - 1])
+    return Rule(nodes=nodes[0], weights=mass * weights[0], steps=k)
