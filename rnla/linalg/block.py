@@ -185,6 +185,11 @@ class OperatorBlock(BlockOperator):
         super().__init__(A.shape, inexact_dtype(A.dtype, "A"))
         self.A = A
 
+    @property
+    def by_columns(self) -> bool:
+        """Whether a block costs as much as its columns one by one."""
+        return not _multiplies_blocks(self.A, "matmat")
+
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
         name = "matmat" if _multiplies_blocks(self.A, "matmat") else "matvec"
         return self._apply(_implementation(self.A, name), X, self.shape[0], name)

@@ -29,6 +29,7 @@ def orthonormal_block(
     inner: InnerProduct | None = None,
     basis_image: NDArray[Any] | None = None,
     floor: float = 0.0,
+    projected: bool = False,
     rng: np.random.Generator | None = None,
 ) -> NDArray[Any]:
     """Orthonormalise a block, against a basis if one is given.
@@ -50,6 +51,8 @@ def orthonormal_block(
     floor : float, default 0
         Columns of X at most this long (in the Euclidean norm) are noise and dropped: for residuals
         of an operator A a small multiple of ``eps * ||A||``.
+    projected : bool, default False
+        The block has been projected once, so that a first round need not.
     rng : Generator, optional
         Directions that vanish are replaced by random ones, so that Q has ``min(b, n - m)``
         columns. Without it they are left out.
@@ -84,7 +87,8 @@ def orthonormal_block(
     if inner is not None and basis_image is None:
         basis_image = inner(V) if V.shape[1] else V
     MV = V if basis_image is None else basis_image
-    Q: NDArray[Any] = _orthonormal(_unit_columns(X.astype(dtype, copy=False), floor), V, MV, inner)
+    Q = _unit_columns(X.astype(dtype, copy=False), floor)
+    Q = _orthonormal(Q, V, MV, inner, projected=projected)
     if rng is None:
         return Q
     wanted = min(width, n - V.shape[1])
@@ -145,20 +149,26 @@ def _squared_lengths(X: NDArray[Any]) -> NDArray[Any]:
 
 
 def _orthonormal(
-    Q: NDArray[Any], V: NDArray[Any], MV: NDArray[Any], inner: InnerProduct | None
+    Q: NDArray[Any],
+    V: NDArray[Any],
+    MV: NDArray[Any],
+    inner: InnerProduct | None,
+    *,
+    projected: bool = False,
 ) -> NDArray[Any]:
     if inner is not None and Q.shape[1]:
         Q = _unit_in_norm(Q, inner)
-    for round in range(_ROUNDS):
+    for round_ in range(_ROUNDS):
         if Q.shape[1] == 0:
             return Q
-        if V.shape[1]:
+        skipped = projected and round_ == 0
+        if V.shape[1] and not skipped:
             Q = _project(Q, V, MV)
         # A direction keeps its length from the second round on. What goes on vanishing is the
         # rounding error of an ill-conditioned M.
-        shortest = _KEPT_LENGTH if round >= _PATIENCE else _VANISHED * np.finfo(Q.dtype).eps
+        shortest = _KEPT_LENGTH if round_ >= _PATIENCE else _VANISHED * np.finfo(Q.dtype).eps
         Q, clean = _orthogonalise(Q, inner, float(shortest))
-        if clean:
+        if clean and not skipped:
             return Q
     raise np.linalg.LinAlgError("the inner product is not positive on the block")
 
