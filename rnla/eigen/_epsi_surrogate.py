@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -113,7 +114,7 @@ def default_shrink(
     if isinstance(problem, SingularProblem) and sketch != "nystrom":
         # The bias that the authors take, and the spread of a sketched eigenvalue.
         d = surrogate.n_matvec
-        return max(_LEAST_SHRINK, 1.0 - problem.n / d - _SPREADS * np.sqrt(2.0 / d))
+        return max(_LEAST_SHRINK, 1.0 - problem.n / d - _SPREADS * math.sqrt(2.0 / d))
     return max(_LEAST_SHRINK, 1.0 - 2.0 * k / (r - k)) if r > k else 1.0
 
 

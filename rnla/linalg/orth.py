@@ -158,15 +158,15 @@ def _orthonormal(
 ) -> NDArray[Any]:
     if inner is not None and Q.shape[1]:
         Q = _unit_in_norm(Q, inner)
-    for step in range(_ROUNDS):
+    for round_ in range(_ROUNDS):
         if Q.shape[1] == 0:
             return Q
-        skipped = projected and step == 0
+        skipped = projected and round_ == 0
         if V.shape[1] and not skipped:
             Q = _project(Q, V, MV)
         # A direction keeps its length from the second round on. What goes on vanishing is the
         # rounding error of an ill-conditioned M.
-        shortest = _KEPT_LENGTH if step >= _PATIENCE else _VANISHED * np.finfo(Q.dtype).eps
+        shortest = _KEPT_LENGTH if round_ >= _PATIENCE else _VANISHED * np.finfo(Q.dtype).eps
         Q, clean = _orthogonalise(Q, inner, float(shortest))
         if clean and not skipped:
             return Q

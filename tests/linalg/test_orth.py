@@ -87,6 +87,18 @@ def test_an_ill_conditioned_inner_product_with_little_room_left(rng):
         assert defect(full, M) < 10 * 2.2e-16 * np.linalg.norm(full, 2) ** 2
 
 
+@pytest.mark.parametrize("dependent", [False, True])
+def test_a_block_that_was_projected_before(rng, dependent):
+    V = np.linalg.qr(rng.standard_normal((50, 12)))[0]
+    X = rng.standard_normal((50, 4))
+    X = V @ rng.standard_normal((12, 4)) + 1e-6 * X
+    once = X - V @ (V.T @ X)
+    once[:, 3] = once[:, 2] + (0 if dependent else 1e-9) * once[:, 3]
+    Q = orthonormal_block(once, V, projected=True)
+    assert Q.shape[1] == 4 - dependent
+    assert defect(np.hstack([V, Q])) < 1e-14
+
+
 def test_noise_is_dropped_by_the_scale_of_the_operator(rng):
     X = rng.standard_normal((50, 4)) * [1.0, 1e-17, 1.0, 1e-16]
     assert orthonormal_block(X, floor=1e-14).shape == (50, 2)
