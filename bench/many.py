@@ -117,7 +117,7 @@ def _steps_to(goal: float, solve: Any, error: Any, most: int) -> int:
         if high >= most:
             return most
         low, high = high, min(2 * high, most)
-    while high - low > max(1, high // 16):
+    while high - low > max(1, high // 8):
         middle = (low + high) // 2
         low, high = (low, middle) if error(solve(middle)) <= goal else (middle, high)
     return high
@@ -174,7 +174,7 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument("--sparse-shape", type=shape, default=(1_000_000, 500))
     options.add_argument("--network", type=Path, default=_NETWORK)
     options.add_argument("--network-columns", type=several(int), default=[300, 800])
-    options.add_argument("--most-steps", type=int, default=5000, help="of lsqr and lsmr")
+    options.add_argument("--most-steps", type=int, default=2000, help="of lsqr and lsmr")
     options.add_argument("--repeat", type=int, default=3)
     arguments = options.parse_args(argv)
     if arguments.quick:

@@ -77,6 +77,11 @@ def choose_method(
     Choice
         With ``.method`` and ``.reason``.
 
+    Raises
+    ------
+    ValueError
+        If `A` is an operator, or has m < n, and a sketch with its factors would take over 4 GiB.
+
     Examples
     --------
     >>> import numpy as np
@@ -96,7 +101,7 @@ def choose(
     """Do the work of `choose_method` on a wrapped matrix with `k` right-hand sides."""
     m, n = A.shape
     stable = choose_stable(A, k, sketch, sketch_size)
-    if m < n:
+    if m < n or is_damped_wide(A):
         return stable
     if A.is_dense and m * n < _SMALL:
         return Choice(method=LAPACK(), reason="small: Householder QR is as fast as any sketch")
