@@ -18,6 +18,7 @@ _VANISHED = 100
 # A round that leaves columns at least this long loses no orthogonality.
 _KEPT_LENGTH = 0.5
 _ROUNDS = 8
+_PIECE = 1024
 _DRAWS = 4
 
 
@@ -104,6 +105,38 @@ def orthonormal_block(
     return Q
 
 
+def project_out(
+    X: NDArray[Any], V: NDArray[Any], MV: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return ``X - V H`` and ``H = (M V)^H X``: one round of block Gram-Schmidt.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, b)
+        The block.
+    V, MV : ndarray, shape (n, m)
+        The basis and its product with M.
+
+    Returns
+    -------
+    remainder : ndarray, shape (n, b)
+        A new array.
+    H : ndarray, shape (m, b)
+        Coordinates.
+    """
+    if not (V.flags.f_contiguous and MV.flags.f_contiguous):
+        H = MV.conj().T @ X
+        return X - V @ H, H
+    # Vectors as rows, piece by piece: BLAS packs the longer factor, and a piece stays in cache.
+    rows, basis, image = np.array(X.T, order="C"), V.T, MV.T
+    coordinates = np.zeros((len(rows), len(image)), np.result_type(X, V))
+    for start in range(0, len(V), _PIECE):
+        piece = slice(start, start + _PIECE)
+        coordinates += rows[:, piece] @ image[:, piece].conj().T
+    rows = rows - coordinates @ basis
+    return rows.T, coordinates.T
+
+
 def random_block(rng: np.random.Generator, shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
     """Return standard normal entries, complex ones for a complex dtype.
 
@@ -162,7 +195,7 @@ def _orthonormal(
             return Q
         skipped = projected and round_ == 0
         if V.shape[1] and not skipped:
-            Q = Q - V @ (MV.conj().T @ Q)
+            Q, _ = project_out(Q, V, MV)
         Q, clean = _orthogonalise(Q, inner)
         if clean and not skipped:
             return Q
