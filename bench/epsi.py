@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import scipy.sparse
+from _graphs import DATA, load
 from _report import Report, parser, several
 from scipy.sparse.linalg import svds
 
 import rnla
 from rnla.testing import haar
 
-_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 _GRAPHS = "email-Enron,amazon0302"
 _COLUMNS = {
     "method": "",
@@ -39,29 +39,6 @@ _RATES = {
     "sweeps": "d",
 }
 _FLOOR = 1e-11
-
-
-def power_law_graph(n: int, degree: float, rng: np.random.Generator) -> Any:
-    """Return a directed graph whose expected degrees follow a power law (Chung and Lu)."""
-    weights = (np.arange(n) + 10.0) ** -0.6
-    weights /= weights.sum()
-    edges = int(degree * n)
-    out, into = rng.choice(n, edges, p=weights), rng.choice(n, edges, p=weights[::-1])
-    A = scipy.sparse.csr_array((np.ones(edges), (out, into)), shape=(n, n))
-    A.data[:] = 1.0
-    return A
-
-
-def load(name: str, folder: Path, quick: bool) -> tuple[str, Any]:
-    """Return a title and the matrix; a synthetic graph where the data are absent."""
-    path = folder / f"{name}.npz"
-    if path.exists() and not quick:
-        A = scipy.sparse.csr_array(scipy.sparse.load_npz(path)).astype(np.float64)
-        return f"{name}, {A.shape[0]} x {A.shape[1]}", A
-    n = 1000 if quick else 20_000
-    return f"power-law graph with {n} nodes in place of {name}", power_law_graph(
-        n, 10, np.random.default_rng(0)
-    )
 
 
 def subspace_iteration(A: Any, k: int, sweeps: int) -> tuple[np.ndarray, int]:
@@ -145,7 +122,7 @@ def rates(m: int, sizes: list[int]) -> list[dict[str, Any]]:
 
 def main() -> None:
     options = parser(__doc__)
-    options.add_argument("--data", type=Path, default=_DATA, help="folder with the graphs (.npz)")
+    options.add_argument("--data", type=Path, default=DATA, help="folder with the graphs (.npz)")
     options.add_argument("--graphs", type=several(str), default=_GRAPHS)
     options.add_argument("--k", type=int, default=10)
     options.add_argument("--rank", type=int, default=200)

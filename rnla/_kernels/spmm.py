@@ -18,45 +18,62 @@ _4 = np.uintp(4)
 
 
 @kernel
-def multiply_column(indptr, indices, data, X, column, zero, out):
-    """Write one column of ``A @ X`` to `out` for the rows that `indptr` points to.
+def multiply_column(indptr, indices, data, X, width, column, zero, out):
+    """Write one column of ``A @ X`` to `out` for the rows of A that `indptr` points to.
 
-    `X` (n, b) and `out` (rows, b) are C-ordered; `zero` is that of their dtype. Unsigned indices
-    spare the test for negative ones.
+    `X` (n, width) and `out` (rows, width) are C-ordered and flattened to one axis; `zero` is that
+    of their dtype. Unsigned indices spare the test for negative ones.
     """
-    c = np.uintp(column)
+    b, c = np.uintp(width), np.uintp(column)
     for i in range(indptr.shape[0] - 1):
         row = np.uintp(i)
         p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
         s = zero
         while p < stop:
-            s += data[p] * X[np.uintp(indices[p]), c]
+            s += data[p] * X[np.uintp(indices[p]) * b + c]
             p += _1
-        out[row, c] = s
+        out[row * b + c] = s
 
 
 @kernel
-def multiply_four_columns(indptr, indices, data, X, column, zero, out):
+def multiply_two_columns(indptr, indices, data, X, width, column, zero, out):
+    """Write two columns of ``A @ X`` to `out`, like `multiply_column`."""
+    b, c = np.uintp(width), np.uintp(column)
+    for i in range(indptr.shape[0] - 1):
+        row = np.uintp(i)
+        p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
+        s0, s1 = zero, zero
+        while p < stop:
+            v, t = data[p], np.uintp(indices[p]) * b + c
+            s0 += v * X[t]
+            s1 += v * X[t + _1]
+            p += _1
+        t = row * b + c
+        out[t], out[t + _1] = s0, s1
+
+
+@kernel
+def multiply_four_columns(indptr, indices, data, X, width, column, zero, out):
     """Write four columns of ``A @ X`` to `out`, like `multiply_column`."""
-    c0 = np.uintp(column)
-    c1, c2, c3 = c0 + _1, c0 + _2, c0 + _3
+    b, c = np.uintp(width), np.uintp(column)
     for i in range(indptr.shape[0] - 1):
         row = np.uintp(i)
         p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
         s0, s1, s2, s3 = zero, zero, zero, zero
         while p < stop:
-            v, j = data[p], np.uintp(indices[p])
-            s0 += v * X[j, c0]
-            s1 += v * X[j, c1]
-            s2 += v * X[j, c2]
-            s3 += v * X[j, c3]
+            v, t = data[p], np.uintp(indices[p]) * b + c
+            s0 += v * X[t]
+            s1 += v * X[t + _1]
+            s2 += v * X[t + _2]
+            s3 += v * X[t + _3]
             p += _1
-        out[row, c0], out[row, c1], out[row, c2], out[row, c3] = s0, s1, s2, s3
+        t = row * b + c
+        out[t], out[t + _1], out[t + _2], out[t + _3] = s0, s1, s2, s3
 
 
 @kernel
 def multiply_rows_wide(indptr, indices, data, X, out):
-    """Write all columns of ``A @ X`` to `out`, like `multiply_column`."""
+    """Write all columns of ``A @ X`` to `out` (rows, b); both are C-ordered."""
     width = out.shape[1]
     for i in range(indptr.shape[0] - 1):
         row = np.uintp(i)

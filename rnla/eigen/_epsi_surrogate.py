@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -28,8 +29,7 @@ _ROWS_FACTOR = 6
 _COLUMNS_FACTOR = 20
 _LEAST_COLUMNS = 100
 _LEAST_SHRINK = 0.5
-# In units of n / sketch_size, by which the expected eigenvalues exceed: 1 failed in 1 of 60 runs.
-_ROW_BIAS = 1.5
+_SPREADS = 2.0
 
 
 def make_surrogate(
@@ -112,7 +112,9 @@ def default_shrink(
         return 1.0
     r = surrogate.rank
     if isinstance(problem, SingularProblem) and sketch != "nystrom":
-        return max(_LEAST_SHRINK, 1.0 - _ROW_BIAS * problem.n / surrogate.n_matvec)
+        # The bias that the authors take, and the spread of a sketched eigenvalue.
+        d = surrogate.n_matvec
+        return max(_LEAST_SHRINK, 1.0 - problem.n / d - _SPREADS * math.sqrt(2.0 / d))
     return max(_LEAST_SHRINK, 1.0 - 2.0 * k / (r - k)) if r > k else 1.0
 
 

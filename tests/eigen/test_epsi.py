@@ -147,6 +147,17 @@ def test_an_exact_surrogate_does_not_divide_zero_by_zero(rng):
             assert_eigenpairs(A, result, np.linspace(2, 1, 20)[:k], tolerance=tolerance(float))
 
 
+def test_a_matrix_that_is_hermitian_to_rounding_gives_eigenpairs(rng):
+    A, _ = planted_hermitian(rng, -(0.7 ** np.arange(40)))
+    for kind in (A, scipy.sparse.csr_array(A)):
+        assert epsi(kind, which="SA", sketch_size=20, rng=rng).left_vectors is None
+    A[0, 1] *= 1 + 4e-16
+    assert epsi(A, which="SA", sketch_size=20, rng=rng).values[0] == pytest.approx(-1)
+    assert epsi(A, hermitian=False, sketch_size=20, rng=rng).values[0] == pytest.approx(1)
+    A[0, 1] += 1e-10
+    assert epsi(A, sketch_size=20, rng=rng).left_vectors is not None
+
+
 def test_a_surrogate_serves_a_related_matrix(rng):
     A = planted_singular(rng, 300, 0.9 ** np.arange(60))
     E = rng.standard_normal(A.shape)

@@ -47,8 +47,8 @@ def test_a_larger_sketch_is_faster(rng):
         )
         for size in (150, 1200)
     ]
-    # Eight times the rows: the error of the sketch falls to 0.35 of its norm.
-    assert rates[1] < 0.5 * rates[0]
+    # Eight times the rows: the error of the sketch falls to about a third of its norm.
+    assert rates[1] < 0.6 * rates[0]
 
 
 def indefinite(rng, n=200, gap=0.2):

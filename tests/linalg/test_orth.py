@@ -75,6 +75,30 @@ def test_inner_product(rng, dtype):
     assert defect(np.hstack([V, again]), M) < 10 * 2.2e-16 * scale
 
 
+def test_an_ill_conditioned_inner_product_with_little_room_left(rng):
+    F = np.linalg.qr(rng.standard_normal((40, 40)))[0]
+    M = (F * np.logspace(0, -7, 40)) @ F.T
+    M = (M + M.T) / 2
+    V = orthonormal_block(rng.standard_normal((40, 38)), inner=M.__matmul__)
+    for fill in (None, rng):
+        Q = orthonormal_block(rng.standard_normal((40, 9)), V, inner=M.__matmul__, rng=fill)
+        full = np.hstack([V, Q])
+        assert Q.shape[1] == 2 if fill is not None else Q.shape[1] <= 2
+        assert defect(full, M) < 10 * 2.2e-16 * np.linalg.norm(full, 2) ** 2
+
+
+@pytest.mark.parametrize("dependent", [False, True])
+def test_a_block_that_was_projected_before(rng, dependent):
+    V = np.linalg.qr(rng.standard_normal((50, 12)))[0]
+    X = rng.standard_normal((50, 4))
+    X = V @ rng.standard_normal((12, 4)) + 1e-6 * X
+    once = X - V @ (V.T @ X)
+    once[:, 3] = once[:, 2] + (0 if dependent else 1e-9) * once[:, 3]
+    Q = orthonormal_block(once, V, projected=True)
+    assert Q.shape[1] == 4 - dependent
+    assert defect(np.hstack([V, Q])) < 1e-14
+
+
 def test_noise_is_dropped_by_the_scale_of_the_operator(rng):
     X = rng.standard_normal((50, 4)) * [1.0, 1e-17, 1.0, 1e-16]
     assert orthonormal_block(X, floor=1e-14).shape == (50, 2)
@@ -90,6 +114,16 @@ def test_no_room_left(rng):
     full = np.hstack([V, Q])
     assert orthonormal_block(rng.standard_normal((6, 3)), full, rng=rng).shape == (6, 0)
     assert orthonormal_block(np.zeros((6, 3))).shape == (6, 0)
+
+
+def test_one_direction_left_for_many_columns(rng):
+    """The rest of a column is then rounding error, which must not pass for a direction."""
+    for n in (6, 16, 58):
+        V = np.linalg.qr(random_matrix(rng, (n, n - 1), complex))[0]
+        noise = random_matrix(rng, (n, 5), complex) * 10.0 ** -np.arange(11, 16)
+        Q = orthonormal_block(V @ random_matrix(rng, (n - 1, 5), complex) + noise, V)
+        assert Q.shape[1] <= 1
+        assert defect(np.hstack([V, Q])) < 1e-14
 
 
 def test_zero_columns_become_random_ones(rng):
