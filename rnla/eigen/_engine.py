@@ -33,15 +33,15 @@ from rnla.eigen._problem import (
 from rnla.eigen._result import EigenResult
 from rnla.eigen._select import Selection
 from rnla.eigen._validate import Request
-from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
+from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock, SparseBlock
 from rnla.linalg.surrogate import Surrogate
 
 _RESTARTS = 10
 # Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
-_BLOCK, _BLOCK_BY_COLUMNS, _BLOCK_DENSE, _BLOCK_MANY = 4, 2, 8, 16
-_LARGE, _MANY = 1000, 32
+_BLOCK, _BLOCK_FEW, _BLOCK_DENSE, _BLOCK_MANY = 4, 2, 8, 16
+_LARGE, _FEW, _MANY = 1000, 8, 32
 # Basis vectors beyond the wanted ones: fewer where each takes much memory.
-_ROOM, _LEAST_ROOM, _ROOM_ENTRIES = 96, 32, 1 << 25
+_ROOM, _LEAST_ROOM, _ROOM_ENTRIES, _PER_ENTRY = 96, 32, 1 << 25, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +202,9 @@ def _plan(request: Request, problem: Problem, selection: Selection, options: Opt
     n, k = request.n, request.k
     block = options.block_size or _block_size(request, problem)
     room = min(_ROOM, max(_LEAST_ROOM, _ROOM_ENTRIES // n))
+    if isinstance(problem.main, SparseBlock):
+        # Where products are cheap, orthogonalisation against many vectors is not.
+        room = min(room, max(_LEAST_ROOM, _PER_ENTRY * problem.main.rows.nnz // n))
     capacity = request.ncv or min(n, max(2 * k + 4 + 4 * block, k + room))
     return Plan(
         selection=selection,
@@ -215,7 +218,9 @@ def _plan(request: Request, problem: Problem, selection: Selection, options: Opt
 def _block_size(request: Request, problem: Problem) -> int:
     main = problem.main
     if isinstance(main, OperatorBlock) and main.by_columns:
-        return _BLOCK_BY_COLUMNS
+        return _BLOCK_FEW
+    if isinstance(main, SparseBlock) and request.k <= _FEW:
+        return _BLOCK_FEW
     if isinstance(main, DenseBlock) and request.n >= _LARGE:
         return _BLOCK_MANY if request.k >= _MANY else _BLOCK_DENSE
     return _BLOCK
