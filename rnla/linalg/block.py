@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from bisect import bisect_left
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,12 +11,8 @@ from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from rnla._core.checks import as_inexact, check_finite_array, inexact_dtype
-from rnla._core.threads import get_num_threads, run_parts
-from rnla._kernels import spmm
+from rnla.linalg.spmm import by_real_parts, checked_rows, multiply_csr
 
-# Where waking the pool costs more than a product of this many updates.
-_INLINE_UPDATES = 1 << 17
-_PARTS_PER_THREAD = 2
 # GEMM on so few columns is slower than as many GEMVs.
 _FEW_COLUMNS = 3
 _EYE_COLUMNS = 64
@@ -114,7 +108,7 @@ class DenseBlock(BlockOperator):
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.dtype.kind != "c" and X.dtype.kind == "c":
-            return _by_real_parts(self._product, X)
+            return by_real_parts(self._product, X)
         if X.shape[1] <= _FEW_COLUMNS:
             return _by_columns(lambda x: self.A @ x, X, self.shape[0])
         return np.asarray(self.A @ X)
@@ -122,7 +116,7 @@ class DenseBlock(BlockOperator):
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.dtype.kind != "c":
             if X.dtype.kind == "c":
-                return _by_real_parts(self._adjoint, X)
+                return by_real_parts(self._adjoint, X)
             if X.shape[1] <= _FEW_COLUMNS:
                 return _by_columns(lambda x: self.A.T @ x, X, self.shape[1])
             return np.asarray(self.A.T @ X)
@@ -148,9 +142,9 @@ class SparseBlock(BlockOperator):
         self._rows: Any = None
         self._columns: Any = None
         if A.format == "csc":
-            self._columns = _checked_rows(csr_array(A.T))
+            self._columns = checked_rows(csr_array(A.T))
         else:
-            self._rows = _checked_rows(csr_array(A))
+            self._rows = checked_rows(csr_array(A))
 
     @property
     def rows(self) -> Any:
@@ -281,96 +275,6 @@ def as_block_operator(
     if check_finite:
         check_finite_array(A, name)
     return DenseBlock(A if dtype is None else A.astype(dtype, copy=False))
-
-
-def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
-    """Return ``A X`` for a CSR array of checked structure, on the pool.
-
-    Parameters
-    ----------
-    A : csr_array, shape (m, n)
-        Real or complex.
-    X : ndarray, shape (n, b)
-        Of the precision of A, real or complex.
-
-    Returns
-    -------
-    ndarray, shape (m, b)
-        C-ordered; the same bits for every number of threads.
-    """
-    if A.dtype.kind != "c" and X.dtype.kind == "c":
-        return _by_real_parts(lambda Y: multiply_csr(A, Y), X)
-    (m, n), width = A.shape, X.shape[1]
-    if X.shape[0] != n:
-        raise ValueError(f"a block of shape ({n}, b) is needed, got {X.shape}")
-    dtype = np.result_type(A.dtype, X.dtype)
-    out = np.empty((m, width), dtype)
-    X = np.ascontiguousarray(X, dtype)
-    source, zero = X.reshape(-1), dtype.type(0)
-    groups = _column_groups(width) if width < spmm.WIDE else []
-
-    def task(start: int, stop: int) -> None:
-        rows, target = A.indptr[start : stop + 1], out[start:stop]
-        if width >= spmm.WIDE:
-            spmm.multiply_rows_wide(rows, A.indices, A.data, X, target)
-        for multiply, column in groups:
-            multiply(rows, A.indices, A.data, source, width, column, zero, target.reshape(-1))
-
-    parts = 1 if A.nnz * width < _INLINE_UPDATES else _PARTS_PER_THREAD * get_num_threads()
-    run_parts(task, _balanced_rows(A.indptr, parts))
-    return out
-
-
-def _column_groups(width: int) -> list[tuple[Any, int]]:
-    """Return the kernels for a few columns with the column that each starts at."""
-    groups: list[tuple[Any, int]] = []
-    column = 0
-    for count, multiply in (
-        (4, spmm.multiply_four_columns),
-        (2, spmm.multiply_two_columns),
-        (1, spmm.multiply_column),
-    ):
-        while width - column >= count:
-            groups.append((multiply, column))
-            column += count
-    return groups
-
-
-def _balanced_rows(indptr: NDArray[Any], count: int) -> list[tuple[int, int]]:
-    """Cut the rows into pieces of about as many entries each; a row counts as one more."""
-    m = len(indptr) - 1
-
-    def work(row: int) -> int:
-        return int(indptr[row]) + row
-
-    total = work(m)
-    cuts = [bisect_left(range(m), total * part // count, key=work) for part in range(1, count)]
-    return [(start, stop) for start, stop in pairwise([0, *cuts, m]) if start < stop]
-
-
-def _checked_rows(A: Any) -> Any:
-    """Return A if its structure is sound: the kernel would read whatever an index points at."""
-    indptr, indices = A.indptr, A.indices
-    sound = (
-        len(indptr) == A.shape[0] + 1
-        and indptr[0] == 0
-        and (np.diff(indptr) >= 0).all()
-        and indptr[-1] <= min(len(indices), len(A.data))
-        and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < A.shape[1]))
-    )
-    if not sound:
-        raise ValueError("`A` must be a valid sparse matrix: an index lies outside its shape")
-    return A
-
-
-def _by_real_parts(apply: Any, X: NDArray[Any]) -> NDArray[Any]:
-    """Apply a real map to a complex block as to twice as many real columns."""
-    X = np.ascontiguousarray(X)
-    width = X.shape[1]
-    if 0 in X.shape:
-        return np.asarray(apply(X.real)).astype(X.dtype)
-    product = np.ascontiguousarray(apply(X.view(X.real.dtype).reshape(-1, 2 * width)))
-    return product.view(X.dtype)
 
 
 def _by_columns(apply: Any, X: NDArray[Any], m: int) -> NDArray[Any]:
