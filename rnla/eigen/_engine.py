@@ -18,7 +18,7 @@ from rnla.eigen._correction import (
     start_of,
 )
 from rnla.eigen._dense import dense_pairs, prefers_dense
-from rnla.eigen._invert import shifted_inverse
+from rnla.eigen._invert import must_iterate, shifted_inverse
 from rnla.eigen._lanczos import BlockLanczos, Plan, RitzState
 from rnla.eigen._polish import backward_stable, pencil_residual, polished
 from rnla.eigen._problem import (
@@ -32,6 +32,7 @@ from rnla.eigen._problem import (
 )
 from rnla.eigen._result import EigenResult
 from rnla.eigen._select import Selection
+from rnla.eigen._smallest import definite_end, semidefinite
 from rnla.eigen._validate import Request
 from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock, SparseBlock
 from rnla.linalg.surrogate import Surrogate
@@ -85,6 +86,7 @@ class Solved:
     result: EigenResult
     converged: NDArray[np.bool_]
     tolerance: float
+    norm: float
 
 
 def solve_request(request: Request, options: Options) -> Solved:
@@ -108,6 +110,10 @@ def solve_request(request: Request, options: Options) -> Solved:
     elif options.method == "dense" or (options.method == "auto" and prefers_dense(request)):
         outcome = run(dense_pairs(request), tolerance=0.0, maxiter=1, callback=options.callback)
         return _solved(request, None, outcome, 0.0, options)
+    else:
+        solved = _at_an_end(request, options)
+        if solved is not None:
+            return solved
     problem, selection = spectral_problem(request)
     plan = _plan(request, problem, selection, options)
     start, surrogate = request.start, None
@@ -125,6 +131,23 @@ def solve_request(request: Request, options: Options) -> Solved:
         callback=options.callback,
     )
     return _solved(request, problem, outcome, search.tolerance, options, surrogate)
+
+
+def _at_an_end(request: Request, options: Options) -> Solved | None:
+    """Find smallest magnitudes of a large semidefinite operator without an inverse of it."""
+    A, M, which = request.A, request.M, request.selection.which
+    if which != "SM" or request.sigma is not None or M is not None or not must_iterate(A, M):
+        return None
+    end = definite_end(A, request.dtype, options.rng)
+    if end is None:
+        return None
+    solved = solve_request(replace(request, selection=Selection(end, request.k)), options)
+    values = solved.result.values
+    scale = solved.norm
+    # A few eigenvalues of the other sign may show up only now.
+    return (
+        solved if semidefinite(values if end == "SA" else -values, scale, request.dtype) else None
+    )
 
 
 def _check_correctable(request: Request, options: Options) -> None:
@@ -247,7 +270,9 @@ def _solved(
     if problem is not None and not problem.is_original:
         relative = norms / np.abs(state.theta[order])
         status, values, X, norms = _in_the_pencil(request, problem, status, values, X, relative)
-    left = None
+    norm, left = float(np.abs(state.theta).max(initial=0.0)), None
+    if state.space is not None:
+        norm = max(norm, float(np.abs(state.space.theta).max()))
     if options.keep_surrogate and state.space is not None and _is_standard(request, problem):
         left = left_over(state.space, request.selection, used)
     history = outcome.history[np.isfinite(outcome.history)]
@@ -267,7 +292,7 @@ def _solved(
         value_history=np.empty((0, request.k)),
         surrogate=left,
     )
-    return Solved(result, state.column_errors[order] <= tolerance, tolerance)
+    return Solved(result, state.column_errors[order] <= tolerance, tolerance, norm)
 
 
 def _is_standard(request: Request, problem: Problem | None) -> bool:
