@@ -78,7 +78,8 @@ def eigsh(
         First directions. By default random ones; they also complete a block.
     ncv : int, optional
         Most basis vectors, ``k < ncv <= n``; if given, no dense solver takes over. Default
-        ``max(2 k + 4 + 4 b, k + 64)`` for blocks of b.
+        ``max(2 k + 4 + 4 b, k + 96)`` for blocks of b; down to ``k + 32`` where n is large
+        or A sparse.
     maxiter : int, optional
         How often the basis may be filled; if given, no dense solver takes over. Default ``10 n``.
     tol : float, default 0
@@ -107,7 +108,8 @@ def eigsh(
         seldom pays: the search space would have used them as well.
     block_size : int, optional
         Columns multiplied at a time. Default 4; 2 for a LinearOperator that multiplies vectors
-        only; 8 or 16 for large dense A; all k, up to 16, with a surrogate.
+        only, and for sparse A with k at most 8; 8 or 16 for large dense A; all k, up to 16, with
+        a surrogate.
     verify : bool, default True
         Search the complement of what was found from a random block, for three to ten block
         steps as a rule.

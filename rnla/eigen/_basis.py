@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from rnla.eigen._problem import Problem
 from rnla.eigen._select import Selection
-
-_STEP_FLOPS = 64
+from rnla.linalg.orth import project_out
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,11 @@ class Basis:
         if self.problem.inner is not None:
             self._bv[start:stop] = BQ.T
         self.size = stop
-        H = self.BV.conj().T @ W if BW is None else self.V.conj().T @ BW
+        if BW is None:
+            remainder, H = project_out(W, self.V, self.BV)
+        else:
+            H = self.V.conj().T @ BW
+            remainder = W - self.V @ H
         self.T[:stop, start:stop] = H
         self.T[start:stop, :start] = H[:start].conj().T
         corner = self.T[start:stop, start:stop]
@@ -168,7 +171,7 @@ class Basis:
         self.length = float(np.sqrt(np.max(np.einsum("ij,ij->j", W.conj(), W).real, initial=0.0)))
         # By the Lanczos relation only the block before is coupled: the rest is what OP rounds.
         self.leak = 0.0 if before is None else float(np.linalg.norm(H[:before]))
-        return np.asarray(W - self.V @ H)
+        return remainder
 
     def ritz(self, selection: Selection) -> Ritz:
         """Return the eigenpairs of T.

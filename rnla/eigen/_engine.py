@@ -18,7 +18,7 @@ from rnla.eigen._correction import (
     start_of,
 )
 from rnla.eigen._dense import dense_pairs, prefers_dense
-from rnla.eigen._invert import shifted_inverse
+from rnla.eigen._invert import must_iterate, shifted_inverse
 from rnla.eigen._lanczos import BlockLanczos, Plan, RitzState
 from rnla.eigen._polish import backward_stable, pencil_residual, polished
 from rnla.eigen._problem import (
@@ -32,16 +32,17 @@ from rnla.eigen._problem import (
 )
 from rnla.eigen._result import EigenResult
 from rnla.eigen._select import Selection
+from rnla.eigen._smallest import definite_end, semidefinite
 from rnla.eigen._validate import Request
-from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
+from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock, SparseBlock
 from rnla.linalg.surrogate import Surrogate
 
 _RESTARTS = 10
 # Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
-_BLOCK, _BLOCK_BY_COLUMNS, _BLOCK_DENSE, _BLOCK_MANY = 4, 2, 8, 16
-_LARGE, _MANY = 1000, 32
+_BLOCK, _BLOCK_FEW, _BLOCK_DENSE, _BLOCK_MANY = 4, 2, 8, 16
+_LARGE, _FEW, _MANY = 1000, 8, 32
 # Basis vectors beyond the wanted ones: fewer where each takes much memory.
-_ROOM, _LEAST_ROOM, _ROOM_ENTRIES = 96, 32, 1 << 25
+_ROOM, _LEAST_ROOM, _ROOM_ENTRIES, _PER_ENTRY = 96, 32, 1 << 25, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,7 @@ class Solved:
     result: EigenResult
     converged: NDArray[np.bool_]
     tolerance: float
+    norm: float
 
 
 def solve_request(request: Request, options: Options) -> Solved:
@@ -108,6 +110,10 @@ def solve_request(request: Request, options: Options) -> Solved:
     elif options.method == "dense" or (options.method == "auto" and prefers_dense(request)):
         outcome = run(dense_pairs(request), tolerance=0.0, maxiter=1, callback=options.callback)
         return _solved(request, None, outcome, 0.0, options)
+    else:
+        solved = _at_an_end(request, options)
+        if solved is not None:
+            return solved
     problem, selection = spectral_problem(request)
     plan = _plan(request, problem, selection, options)
     start, surrogate = request.start, None
@@ -125,6 +131,23 @@ def solve_request(request: Request, options: Options) -> Solved:
         callback=options.callback,
     )
     return _solved(request, problem, outcome, search.tolerance, options, surrogate)
+
+
+def _at_an_end(request: Request, options: Options) -> Solved | None:
+    """Find smallest magnitudes of a large semidefinite operator without an inverse of it."""
+    A, M, which = request.A, request.M, request.selection.which
+    if which != "SM" or request.sigma is not None or M is not None or not must_iterate(A, M):
+        return None
+    end = definite_end(A, request.dtype, options.rng)
+    if end is None:
+        return None
+    solved = solve_request(replace(request, selection=Selection(end, request.k)), options)
+    values = solved.result.values
+    scale = solved.norm
+    # A few eigenvalues of the other sign may show up only now.
+    return (
+        solved if semidefinite(values if end == "SA" else -values, scale, request.dtype) else None
+    )
 
 
 def _check_correctable(request: Request, options: Options) -> None:
@@ -202,6 +225,9 @@ def _plan(request: Request, problem: Problem, selection: Selection, options: Opt
     n, k = request.n, request.k
     block = options.block_size or _block_size(request, problem)
     room = min(_ROOM, max(_LEAST_ROOM, _ROOM_ENTRIES // n))
+    if isinstance(problem.main, SparseBlock):
+        # Where products are cheap, orthogonalisation against many vectors is not.
+        room = min(room, max(_LEAST_ROOM, _PER_ENTRY * problem.main.rows.nnz // n))
     capacity = request.ncv or min(n, max(2 * k + 4 + 4 * block, k + room))
     return Plan(
         selection=selection,
@@ -215,7 +241,9 @@ def _plan(request: Request, problem: Problem, selection: Selection, options: Opt
 def _block_size(request: Request, problem: Problem) -> int:
     main = problem.main
     if isinstance(main, OperatorBlock) and main.by_columns:
-        return _BLOCK_BY_COLUMNS
+        return _BLOCK_FEW
+    if isinstance(main, SparseBlock) and request.k <= _FEW:
+        return _BLOCK_FEW
     if isinstance(main, DenseBlock) and request.n >= _LARGE:
         return _BLOCK_MANY if request.k >= _MANY else _BLOCK_DENSE
     return _BLOCK
@@ -242,7 +270,9 @@ def _solved(
     if problem is not None and not problem.is_original:
         relative = norms / np.abs(state.theta[order])
         status, values, X, norms = _in_the_pencil(request, problem, status, values, X, relative)
-    left = None
+    norm, left = float(np.abs(state.theta).max(initial=0.0)), None
+    if state.space is not None:
+        norm = max(norm, float(np.abs(state.space.theta).max()))
     if options.keep_surrogate and state.space is not None and _is_standard(request, problem):
         left = left_over(state.space, request.selection, used)
     history = outcome.history[np.isfinite(outcome.history)]
@@ -262,7 +292,7 @@ def _solved(
         value_history=np.empty((0, request.k)),
         surrogate=left,
     )
-    return Solved(result, state.column_errors[order] <= tolerance, tolerance)
+    return Solved(result, state.column_errors[order] <= tolerance, tolerance, norm)
 
 
 def _is_standard(request: Request, problem: Problem | None) -> bool:

@@ -131,6 +131,24 @@ class IterativeInverse(BlockOperator):
         return self._product(X)
 
 
+def must_iterate(A: BlockOperator, M: BlockOperator | None) -> bool:
+    """Tell whether there are neither entries nor so few columns that products give them.
+
+    Parameters
+    ----------
+    A, M : BlockOperator, shape (n, n)
+        The pencil; M may be None.
+
+    Returns
+    -------
+    bool
+        Whether only an iteration can invert it.
+    """
+    parts = [A] if M is None else [A, M]
+    explicit = all(isinstance(part, DenseBlock | SparseBlock) for part in parts)
+    return not explicit and A.shape[0] > _MATERIALISE
+
+
 def shifted_inverse(
     A: BlockOperator, M: BlockOperator | None, sigma: float, dtype: Any, tol: float
 ) -> tuple[BlockOperator, float]:
@@ -160,9 +178,7 @@ def shifted_inverse(
     numpy.linalg.LinAlgError
         If ``A - sigma M`` is singular for every shift.
     """
-    parts = [A] if M is None else [A, M]
-    explicit = all(isinstance(part, DenseBlock | SparseBlock) for part in parts)
-    if not explicit and A.shape[0] > _MATERIALISE:
+    if must_iterate(A, M):
         return IterativeInverse(A, M, sigma, dtype, tol), sigma
     eps = float(np.finfo(dtype).eps)
     scale = 0.0

@@ -27,6 +27,8 @@ _NOISE = 10.0
 _ROUNDOFFS = 10.0
 # Looks at an error that does not fall any more.
 _LOOKS = 4
+# Least columns of the block that searches the complement: one or two would see too little.
+_PROBE = 4
 # A correction that gains less than this so many times in a row is worse than none.
 _GAIN, _STRIKES = 0.7, 2
 # The accuracy, in decimals, at which Ritz values of the complement tell what they have to.
@@ -232,9 +234,7 @@ class BlockLanczos:
         self.space = self.space or ritz
         self.candidate = self._final(ritz, verified=False)
         share = _DIGITS / -np.log10(self.tolerance)
-        self.probe = Probe(
-            self.plan.selection, ritz.theta[: self.k], allowed, self.steps, self.plan.block, share
-        )
+        self.probe = Probe(self.plan.selection, ritz.theta[: self.k], allowed, self.steps, share)
         return False
 
     def _settled(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
@@ -298,13 +298,15 @@ class BlockLanczos:
         if self.probe is not None and self.probe.start == self.steps:
             self.basis.restart(ritz, self.k)
             self.lanczos = True
-            fresh = random_block(self.rng, (self.problem.n, self.plan.block), self.problem.dtype)
+            width = min(max(self.plan.block, _PROBE), self.plan.capacity - self.k)
+            fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)
             if self.problem.purifies:
                 fresh = self.problem.product(fresh, self.problem.image(fresh))
             return self._orthonormal(fresh)
         if self.lanczos:
             if full:
-                self.basis.restart(ritz, self.plan.kept)
+                room = self.plan.capacity - block.shape[1]
+                self.basis.restart(ritz, min(self.plan.kept, room))
             return block
         errors = self._errors(ritz, norms, rounded=True)
         active = np.flatnonzero(errors > self.tolerance)[: self.plan.block]

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from rnla.eigen._select import Selection
 
 _LEAST_STEPS = 3
-_STEPS_OF_BLOCKS = 8
-_STEPS_OF_FEW = 10
-_FEW = 2
+_STEPS = 8
 _OUTSIDE = 2
 
 
@@ -33,8 +31,6 @@ class Probe:
         How far each may be from an eigenvalue.
     step : int
         Block steps made so far.
-    block : int
-        Columns of the random block.
     share : float
         Steps to take at the most, in units of those made: where finding took long, so does looking.
 
@@ -50,15 +46,13 @@ class Probe:
         theta: NDArray[Any],
         allowed: NDArray[Any],
         step: int,
-        block: int,
         share: float,
     ) -> None:
         self.selection = selection
         self.keys = selection.keys(theta)
         self.allowed = 2 * float(allowed.max())
         self.start = step
-        steps = _STEPS_OF_FEW if block <= _FEW else _STEPS_OF_BLOCKS
-        self.end = step + max(steps, int(share * step))
+        self.end = step + max(_STEPS, int(share * step))
 
     def verdict(
         self, theta: NDArray[Any], radii: NDArray[Any], step: int, whole: bool

@@ -178,14 +178,10 @@ class OperatorBlock(BlockOperator):
     def __init__(self, A: LinearOperator) -> None:
         super().__init__(A.shape, inexact_dtype(A.dtype, "A"))
         self.A = A
-
-    @property
-    def by_columns(self) -> bool:
-        """Whether a block costs as much as its columns one by one."""
-        return not _multiplies_blocks(self.A, "matmat")
+        self.by_columns = not _multiplies_blocks(A, "matmat")
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
-        name = "matmat" if _multiplies_blocks(self.A, "matmat") else "matvec"
+        name = "matvec" if self.by_columns else "matmat"
         return self._apply(_implementation(self.A, name), X, self.shape[0], name)
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:

@@ -19,6 +19,7 @@ _VANISHED = 100
 _KEPT_LENGTH = 0.5
 _ROUNDS = 12
 _PATIENCE = 4
+_PIECE = 1024
 _DRAWS = 4
 
 
@@ -105,6 +106,38 @@ def orthonormal_block(
     return Q
 
 
+def project_out(
+    X: NDArray[Any], V: NDArray[Any], MV: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return ``X - V H`` and ``H = (M V)^H X``: one round of block Gram-Schmidt.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, b)
+        The block.
+    V, MV : ndarray, shape (n, m)
+        The basis and its product with M.
+
+    Returns
+    -------
+    remainder : ndarray, shape (n, b)
+        A new array.
+    H : ndarray, shape (m, b)
+        Coordinates.
+    """
+    if not (V.flags.f_contiguous and MV.flags.f_contiguous):
+        H = MV.conj().T @ X
+        return X - V @ H, H
+    # Vectors as rows, piece by piece: BLAS packs the longer factor, and a piece stays in cache.
+    rows, basis, image = np.array(X.T, order="C"), V.T, MV.T
+    coordinates = np.zeros((len(rows), len(image)), np.result_type(X, V))
+    for start in range(0, len(V), _PIECE):
+        piece = slice(start, start + _PIECE)
+        coordinates += rows[:, piece] @ image[:, piece].conj().T
+    rows = rows - coordinates @ basis
+    return rows.T, coordinates.T
+
+
 def random_block(rng: np.random.Generator, shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
     """Return standard normal entries, complex ones for a complex dtype.
 
@@ -175,14 +208,14 @@ def _orthonormal(
 
 def _project(Q: NDArray[Any], V: NDArray[Any], MV: NDArray[Any]) -> NDArray[Any]:
     """Project against V; twice, where so little is left that its rounding errors show."""
-    left: NDArray[Any] = Q - V @ (MV.conj().T @ Q)
+    left, _ = project_out(Q, V, MV)
     before, after = np.sqrt(_squared_lengths(Q)), np.sqrt(_squared_lengths(left))
     eps = np.finfo(Q.dtype).eps
     if (after >= np.sqrt(eps) * before).all():
         return left
     keep = after > _VANISHED * eps * before
     left = left[:, keep] * (before[keep] / after[keep])
-    return np.asarray(left - V @ (MV.conj().T @ left))
+    return project_out(left, V, MV)[0]
 
 
 def _unit_in_norm(Q: NDArray[Any], inner: InnerProduct) -> NDArray[Any]:

@@ -22,6 +22,7 @@ RUNS = {
     "least_squares": ["--condition", "1e10", "--methods", "gelsd,gelsy,QR,lsqr,Gram,spir"],
     "small": [],
     "startup": [],
+    "eigsh": [],
     "epsi": [],
     "spmm": [],
     "trace_function": [],

@@ -114,6 +114,20 @@ def test_smallest_of_a_matrix_free_laplacian(rng):
     assert np.abs(w - cases.path_laplacian(n)[:3]).max() < 1e-13
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_smallest_of_a_large_operator(sign, rng):
+    # Semidefinite, so at one end; indefinite, so by an inner iteration.
+    d = np.concatenate([[0.0, 0.01, 0.03], np.linspace(0.2, 1, 2397)])
+    A = LinearOperator((2400, 2400), lambda x: sign * d * x, dtype=float)
+    w = rnla.eigsh(A, 3, which="SM", rng=rng)[0]
+    assert np.abs(w - np.sort(sign * d[:3])).max() < 1e-13
+    e = np.where(np.arange(2400) % 2, d, -d)
+    e[0] = -0.005
+    B = LinearOperator((2400, 2400), lambda x: e * x, dtype=float)
+    w = rnla.eigsh(B, 3, which="SM", tol=1e-8, rng=rng)[0]
+    assert np.abs(w - [-0.03, -0.005, 0.01]).max() < 1e-9
+
+
 @pytest.mark.parametrize("mode", ["buckling", "cayley"])
 def test_modes_with_a_pencil(mode, rng):
     n = 90
