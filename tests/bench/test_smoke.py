@@ -21,6 +21,7 @@ RUNS = {
     "least_squares": ["--condition", "1e10", "--methods", "gelsd,gelsy,QR,lsqr,Gram,spir"],
     "small": [],
     "startup": [],
+    "svds": [],
 }
 
 
