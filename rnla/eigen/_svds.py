@@ -70,9 +70,9 @@ def svds(
         smallest triplets of a matrix at least twice as tall as wide (or as wide as tall);
         "dense" is LAPACK. "auto" takes LAPACK for small matrices, for arrays with few columns and
         for many triplets; "krylov" for the largest; for the smallest "sketched", LAPACK, or a
-        sparse factor of ``A^H A + shift I`` as preconditioner. SciPy's "arpack", "lobpcg" and "propack" do what
-        "auto" does, but keep the conventions of that solver: the range of k, the side of `v0` and
-        what happens without convergence.
+        sparse factor of ``A^H A + shift I`` as preconditioner. SciPy's "arpack", "lobpcg" and
+        "propack" do what "auto" does, but keep the conventions of that solver: the range of k, the
+        side of `v0` and what happens without convergence.
     rng : {None, int, SeedSequence, BitGenerator, Generator}, optional
         Source of the start block and of the sketch, as in ``numpy.random.default_rng``.
     options : dict, optional
@@ -122,8 +122,8 @@ def svds(
     that both residuals are tens of roundoffs of ``||A||``, as LAPACK's are, for small singular
     values, too [1]_. When k triplets have converged, a random block starts eight to ten steps in
     their complement: if a wanted singular value moves, the iteration goes on [2]_. A step with b
-    columns costs one product with A and one with its adjoint and about ``4 (m + n) d b`` flops for d
-    columns of the basis. Memory: ``(m + n) ncv`` numbers, twice that at a restart.
+    columns costs one product with A and one with its adjoint and about ``4 (m + n) d b`` flops
+    for d columns of the basis. Memory: ``(m + n) ncv`` numbers, twice that at a restart.
 
     **Smallest.** For a tall A with sketch ``S A = Q R`` the corrections of LOBPCG are residuals
     times :math:`R^{-1} R^{-H}`, and triplets come from the product of A with the search basis [3]_:
