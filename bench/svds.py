@@ -2,6 +2,7 @@
 
 python bench/svds.py
 python bench/svds.py --matrices amazon0302 --k 10,50 --shapes 1e5x200 --condition 1e2,1e12
+python bench/svds.py --seeds 20
 """
 
 from __future__ import annotations
@@ -39,6 +40,32 @@ _COLUMNS = {
 # A residual above this, relative to the norm, is another problem: its time stands in brackets.
 _EQUAL = 1e-10
 _SMALLEST_MAXITER = 3000
+_TOLERANCES = [0, 1e-5, 1e-4, 1e-3]
+_CLUSTERED: list[tuple[str, int, Callable[[int], np.ndarray]]] = [
+    ("6 x 1, then 0.9 to 0", 6, lambda n: np.r_[np.ones(6), np.linspace(0.9, 0, n - 6)]),
+    ("6 x 1, then 0.9 to 0", 8, lambda n: np.r_[np.ones(6), np.linspace(0.9, 0, n - 6)]),
+    ("12 x 1, then 0.9 to 0", 8, lambda n: np.r_[np.ones(12), np.linspace(0.9, 0, n - 12)]),
+    (
+        "4 x 1, 3 x 0.5, decay",
+        7,
+        lambda n: np.r_[np.ones(4), np.full(3, 0.5), 0.45 * 0.9 ** np.arange(n - 7)],
+    ),
+    (
+        "6 within 1e-6 of 1",
+        8,
+        lambda n: np.r_[1 - 2e-7 * np.arange(6), np.linspace(0.9, 0, n - 6)],
+    ),
+]
+_MISSED_COLUMNS = {
+    "singular values": "",
+    "n": "d",
+    "k": "d",
+    "tol": "g",
+    "wrong rnla": "d",
+    "wrong scipy": "d",
+    "products rnla": "d",
+    "products scipy": "d",
+}
 
 
 class Counted:
@@ -190,6 +217,34 @@ def _by_factor(A: Any, k: int) -> tuple[Any, Any, Any]:
     return (W @ P)[:, ::-1], sigma[::-1], (QH @ VH[-k:])[::-1]
 
 
+def missed(seeds: int, sizes: list[int], tolerances: list[float]) -> list[dict[str, Any]]:
+    """Return how often a set of triplets is wrong where singular values are equal or close."""
+    rows = []
+    for name, k, spectrum in _CLUSTERED:
+        for n in sizes:
+            sigma = spectrum(n)
+            A = scipy.sparse.diags_array(sigma).tocsr()
+            wanted = np.sort(sigma)[::-1][:k]
+            for tol in tolerances:
+                row: dict[str, Any] = {"singular values": name, "n": n, "k": k, "tol": tol}
+                for who, solve in (("rnla", rnla.svds), ("scipy", scipy_svds)):
+                    wrong, products = 0, []
+                    for seed in range(seeds):
+                        counter = Counted(A)
+                        s = solve(
+                            counter.operator(),
+                            k,
+                            tol=tol,
+                            return_singular_vectors=False,
+                            rng=np.random.default_rng(seed),
+                        )
+                        products.append(counter.columns)
+                        wrong += np.abs(np.sort(s)[::-1] - wanted).max() > max(1e-8, tol**2)
+                    row |= {f"wrong {who}": int(wrong), f"products {who}": int(np.median(products))}
+                rows.append(row)
+    return rows
+
+
 def tall(m: int, n: int, condition: float) -> np.ndarray:
     """Return a Gaussian block times an n x n matrix of singular values from 1 to 1/condition."""
     rng = np.random.default_rng(0)
@@ -213,16 +268,24 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument("--condition", type=several(float), default=[1e2, 1e6, 1e12])
     options.add_argument("--smallest", type=several(int), default=[1, 5])
     options.add_argument("--repeat", type=int, default=3)
+    options.add_argument("--seeds", type=int, default=0, help="runs for each row on missed copies")
     arguments = options.parse_args(argv)
     if arguments.quick:
         arguments.matrices, arguments.k, arguments.smallest = [], [3], [1]
         arguments.shapes, arguments.condition, arguments.repeat = [(1000, 70)], [1e2], 1
+        arguments.seeds = 1
     warnings.simplefilter("ignore")
     report = Report(arguments)
+    if arguments.seeds:
+        quick = arguments.quick
+        rows = missed(
+            arguments.seeds, [300] if quick else [300, 600], [1e-4] if quick else _TOLERANCES
+        )
+        report.table(f"Sets that are wrong, of {arguments.seeds} runs", _MISSED_COLUMNS, rows)
     for name in arguments.matrices:
         A = load(name)
         if A is None:
-            print(f"\n{name} skipped: {_DATA} has no such file")
+            print(f"\n{name} skipped: no such file in shared/data beside the repository")
             continue
         for k in arguments.k:
             title = f"{name}, {A.shape[0]} x {A.shape[1]}, {A.nnz} entries: {k} largest"

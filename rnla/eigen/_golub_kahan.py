@@ -140,13 +140,12 @@ class GolubKahan:
         H = basis.conj().T @ rest
         rest = rest - basis @ H
         H += expected
-        floor = _NOISE * float(np.finfo(X.dtype).eps) * self.norm
-        Q = orthonormal_block(rest, floor=floor)
-        R = Q.conj().T @ rest
+        Q, R = np.linalg.qr(rest)
         sigma = np.linalg.svd(R, compute_uv=False) if R.size else np.zeros(1)
         self.norm = max(self.norm, float(sigma[0]))
-        if Q.shape[1] < X.shape[1] or sigma[-1] < _SHORT * self.norm:
+        if sigma[-1] <= _SHORT * self.norm:
             # Short columns: what they had in the basis by rounding is no longer little.
+            floor = _NOISE * float(np.finfo(X.dtype).eps) * self.norm
             Q = orthonormal_block(rest, basis, floor=floor, rng=self.rng)
             R = Q.conj().T @ rest
         return Q, H, R

@@ -50,7 +50,8 @@ def svds(
         Columns of the Krylov basis, ``k < ncv < min(m, n)``. Default: the larger of ``k + 40`` and
         2 k and four or five blocks. A smaller basis takes less memory and more products. Where it
         is given the largest triplets are computed by iteration, whatever the size of A. The final
-        search needs k and eight blocks, whatever `ncv` is. Sketches and LAPACK have no such basis.
+        search may need k and ten blocks, whatever `ncv` is. Sketches and LAPACK have no such
+        basis.
     tol : float, default 0
         As in SciPy, residual norms are to be at most ``tol**2 sigma``; 0 means roundoff of the
         norm of A. Values above 1e-3 count as 1e-3: looser residuals do not tell neighbouring
@@ -67,18 +68,19 @@ def svds(
     solver : str, default "auto"
         "krylov" is block Golub-Kahan for either end of the spectrum; "sketched" computes the
         smallest triplets of a matrix at least twice as tall as wide (or as wide as tall);
-        "dense" is LAPACK. "auto" takes LAPACK for small matrices and for many triplets, "krylov"
-        for the largest; for the smallest "sketched", LAPACK, or a sparse factor of
-        ``A^H A + shift I`` as preconditioner. SciPy's "arpack", "lobpcg" and "propack" do what
-        "auto" does, but keep the conventions of that solver: the range of k, the side of `v0` and
-        what happens without convergence.
+        "dense" is LAPACK. "auto" takes LAPACK for small matrices, for arrays with few columns and
+        for many triplets; "krylov" for the largest; for the smallest "sketched", LAPACK, or a
+        sparse factor of ``A^H A + shift I`` as preconditioner. SciPy's "arpack", "lobpcg" and
+        "propack" do what "auto" does, but keep the conventions of that solver: the range of k, the
+        side of `v0` and what happens without convergence.
     rng : {None, int, SeedSequence, BitGenerator, Generator}, optional
         Source of the start block and of the sketch, as in ``numpy.random.default_rng``.
     options : dict, optional
-        "block_size": columns multiplied at a time; default 8 for arrays, 4 for sparse matrices, 2
-        for operators. "sketch_size": rows of the sketch, ``min(m, n)`` to ``max(m, n)``; default
-        ``12 min(m, n)``, or half the longer side. "verify": False leaves out the search for
-        triplets that were missed, which costs eight block products with A and its adjoint.
+        "block_size": columns multiplied at a time; default 2, and for 20 triplets and more 8 for
+        arrays and 4 for sparse matrices. "sketch_size": rows of the sketch, ``min(m, n)`` to
+        ``max(m, n)``; default ``12 min(m, n)``, or half the longer side. "verify": False leaves out
+        the search for triplets that were missed, which costs eight to ten block products with A
+        and with its adjoint.
 
     Returns
     -------
@@ -117,18 +119,18 @@ def svds(
     -----
     **Largest.** Orthonormal U and V grow by blocks and are kept orthogonal in full, with
     ``A V = U K``; triplets come from the singular value decomposition of the small matrix K, so
-    that both residuals are a few roundoffs of ``||A||`` for small singular values, too [1]_. When k
-    triplets have converged, a random block starts eight steps in their complement: if a wanted
-    singular value moves, the iteration goes on [2]_. A step with b columns costs one product with A
-    and one with its adjoint and about ``8 (m + n) d b`` flops for d columns of the basis. Memory:
-    ``(m + n) ncv`` numbers, twice that at a restart.
+    that both residuals are tens of roundoffs of ``||A||``, as LAPACK's are, for small singular
+    values, too [1]_. When k triplets have converged, a random block starts eight to ten steps in
+    their complement: if a wanted singular value moves, the iteration goes on [2]_. A step with b
+    columns costs one product with A and one with its adjoint and about ``4 (m + n) d b`` flops
+    for d columns of the basis. Memory: ``(m + n) ncv`` numbers, twice that at a restart.
 
     **Smallest.** For a tall A with sketch ``S A = Q R`` the corrections of LOBPCG are residuals
-    times :math:`R^{-1} R^{-H}`, and triplets come from the product of A with the search basis: 15
-    to 30 products with A and with its adjoint for any condition number [3]_. The computed
-    singular value is right to roundoff of ``||A||``, not of itself. ``u = A v / sigma`` inherits
-    the rounding of ``A v``: ``||A^H u - sigma v||`` is about ``eps ||A||^2 / sigma``, and for a
-    singular value that is zero u is some unit vector orthogonal to the others.
+    times :math:`R^{-1} R^{-H}`, and triplets come from the product of A with the search basis [3]_:
+    20 to 30 products with A and with its adjoint for any condition number, more where singular
+    values are close. They are right to roundoff of ``||A||``, not of themselves.
+    ``u = A v / sigma`` would inherit the rounding of ``A v``, so u is corrected until
+    ``||A^H u - sigma v||`` is about ``1e-12 ||A||``; without left vectors that is left out.
 
     It gains nothing where few triplets of a quickly decaying spectrum are wanted and the
     product with one vector is cheap: there ARPACK needs fewer products.

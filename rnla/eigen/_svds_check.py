@@ -126,6 +126,8 @@ def _checked_matrix(A: Any) -> BlockOperator:
         raise ValueError(f"`A` must be of numeric data type: {KINDS}, got dtype {dtype}")
     if 0 in operator.shape:
         raise ValueError(f"`A` must not be empty, got shape {tuple(operator.shape)}")
+    if len(operator.shape) != 2:
+        raise ValueError(f"Only 2-D input is supported for `A`, got shape {tuple(operator.shape)}")
     inexact_dtype(dtype, "A")
     return as_block_operator(operator)
 

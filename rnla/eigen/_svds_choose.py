@@ -22,8 +22,9 @@ _COPY_COLUMNS = 3000
 _SKETCH_FACTOR, _LARGE_SKETCH_FACTOR = 4, 12
 _TALL = 2 * _SKETCH_FACTOR
 _SKETCH_ENTRIES = 1 << 26
-# Up to so many columns LAPACK takes no more time than the steps after a sketch.
-_FEW_COLUMNS = 400
+# Up to so many columns LAPACK takes no more time than the steps after a sketch, and up to so many
+# no more than block Golub-Kahan, measured for tall arrays that fit in memory.
+_FEW_COLUMNS, _FEW_LARGEST = 400, 150
 # Columns of a block. Wider ones need more columns in all: they pay where many triplets are wanted
 # and the product costs less by block than by column.
 _BLOCK, _MANY_TRIPLETS = 2, 20
@@ -70,10 +71,11 @@ def choose(request: Request, A: BlockOperator, core: BlockOperator) -> str:
         return "dense"
     if n < request.k * (_MANY_DENSE if dense else _MANY_OTHER) and copyable:
         return "dense"
+    few = _FEW_LARGEST if request.largest else _FEW_COLUMNS
+    if dense and n <= few and 2 * n <= m and m * n <= _COPY_ENTRIES:
+        return "dense"
     if request.largest:
         return "krylov"
-    if dense and n <= _FEW_COLUMNS and m * n <= _COPY_ENTRIES:
-        return "dense"
     if (
         m >= _TALL * n
         and _SKETCH_FACTOR * n * n <= _SKETCH_ENTRIES

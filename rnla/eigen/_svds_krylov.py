@@ -21,6 +21,8 @@ _PROBE_STEPS_NARROW = 10
 _NARROW = 2
 # Roundoffs by which a singular value may move in the search.
 _STILL = 5000
+# Columns after which convergence is tested again, at the least.
+_LEAST_STEP = 4
 # Restarts after which rounding errors may have added up.
 _DRIFT = 2
 # Roundoffs of ||A|| that count as no residual: LAPACK's own are as long. More of them when all
@@ -145,7 +147,8 @@ def golub_kahan(basis: GolubKahan, aim: Aim) -> TripletIteration:
     n_iter, tested, restarts, searched = 0, 0, 0, not aim.verify
     while True:
         basis.expand()
-        due = basis.size >= tested + max(block, tested // 8) or basis.full or basis.complete
+        step = max(_LEAST_STEP, block, tested // 8)
+        due = basis.size >= tested + step or basis.full or basis.complete
         if basis.size < aim.k or not due:
             continue
         tested = basis.size

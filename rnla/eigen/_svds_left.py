@@ -17,7 +17,7 @@ _ENOUGH, _ENOUGH_ROUNDOFFS = 1e-12, 100
 _NEARLY = 3
 _ROUNDS = 8
 # What one round gains at the most: its products have rounding errors relative to its start.
-_GAIN = 1e-4
+_GAIN = 1e-5
 _STEPS = 40
 
 

@@ -74,7 +74,7 @@ def lobpcg(
         G = G - X @ (X.conj().T @ G)
         W = H.apply(G)
         energy = np.sqrt(np.maximum(np.einsum("ij,ij->j", G.conj(), W).real, 0))
-        errors = aim.errors(sigma, energy, norm, float(np.finfo(A.dtype).eps))
+        errors = aim.errors(sigma, energy, norm, float(np.finfo(A.dtype).eps), seen=True)
         error = float(errors[: aim.k].max())
         if error <= aim.residual and not searched:
             before = sigma

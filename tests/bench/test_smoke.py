@@ -27,6 +27,7 @@ RUNS = {
     "spmm": [],
     "trace_function": [],
     "trace": [],
+    "svds": [],
 }
 
 

@@ -65,6 +65,31 @@ def test_no_copy_of_a_multiple_value_is_missed(form, copies, rng):
         np.testing.assert_allclose(sigma, expected, atol=1e-9)
 
 
+CLUSTERED = {
+    "6 x 1": (8, lambda n: np.r_[np.ones(6), np.linspace(0.9, 0, n - 6)]),
+    "12 x 1": (8, lambda n: np.r_[np.ones(12), np.linspace(0.9, 0, n - 12)]),
+    "4 x 1, 3 x 0.5": (
+        7,
+        lambda n: np.r_[np.ones(4), np.full(3, 0.5), 0.45 * 0.9 ** np.arange(n - 7)],
+    ),
+    "close": (8, lambda n: np.r_[1 - 2e-7 * np.arange(6), np.linspace(0.9, 0, n - 6)]),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tol", [0, 1e-5, 1e-4, 1e-3, 1e-2])
+@pytest.mark.parametrize("n", [300, 600])
+@pytest.mark.parametrize("name", CLUSTERED)
+def test_nothing_is_missed_in_a_thousand_runs(name, n, tol):
+    k, spectrum = CLUSTERED[name]
+    sigma = spectrum(n)
+    A = scipy.sparse.diags_array(sigma).tocsr()
+    wanted = np.sort(sigma)[-k:]
+    for seed in range(25):
+        found = svds(A, k, tol=tol, return_singular_vectors=False, rng=seed)
+        np.testing.assert_allclose(found, wanted, atol=1e-8)
+
+
 @pytest.mark.parametrize("k", [1, 3, 20])
 def test_the_identity(k, rng):
     A = scipy.sparse.eye_array(120, format="csr")

@@ -9,7 +9,9 @@ from svds_cases import assert_triplets, planted
 
 from rnla.eigen import svds
 from rnla.eigen._svds_check import check_request
-from rnla.eigen._svds_solve import singular_triplets
+from rnla.eigen._svds_choose import Sizes
+from rnla.eigen._svds_operator import AdjointView
+from rnla.eigen._svds_solve import _iterated, _Problem, singular_triplets
 
 EPS = np.finfo(float).eps
 # Roundoffs that the residual of left vectors may have: 4e-12.
@@ -64,8 +66,8 @@ def test_every_precision(shape, dtype, rng):
 def test_sparse_and_tall(form, rng):
     A = scipy.sparse.random_array((4000, 100), density=0.05, rng=rng)
     found = svds(form(A), 4, which="SM", rng=rng)
-    assert_triplets(A.toarray(), found, which="SM", units=100)
-    assert_triplets(A.toarray().T, svds(form(A).T, 4, which="SM", rng=rng), which="SM", units=100)
+    assert_triplets(A.toarray(), found, which="SM", left=LEFT)
+    assert_triplets(A.toarray().T, svds(form(A).T, 4, which="SM", rng=rng), which="SM", left=LEFT)
 
 
 @pytest.mark.parametrize("deficiency", [1, 3, 7])
@@ -102,6 +104,22 @@ def test_a_large_sparse_matrix_by_a_sparse_factor(rng):
     assert found.success
     np.testing.assert_allclose(found.values, exact[:4], atol=30 * EPS)
     assert found.residual_norms.max() <= 1e-9
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.complex128])
+@pytest.mark.parametrize("wide", [False, True])
+def test_a_sparse_factor_in_every_precision(wide, dtype, rng):
+    D, exact = difference(300)
+    phase = np.exp(1j * np.arange(301)) if np.dtype(dtype).kind == "c" else np.ones(301)
+    A = (D @ scipy.sparse.diags_array(phase)).astype(dtype)
+    A = A if wide else A.conj().T.tocsr()
+    request = check_request(A, 3, None, 0, "SM", None, None, True, "auto", rng, None)
+    problem = _Problem(request.A, wide, AdjointView(request.A) if wide else request.A, 1.0)
+    found = _iterated(request, problem, "factored", Sizes(2, 50, 0))
+    eps = np.finfo(dtype).eps
+    assert found.success
+    np.testing.assert_allclose(found.values, exact[:3], atol=100 * eps)
+    assert found.residual_norms.max() <= max(1000 * eps, 1e-11)
 
 
 def test_a_square_sparse_matrix_with_a_null_vector(rng):
