@@ -68,8 +68,8 @@ NAMES = {
         "leverage_scores",
     ],
     TRACE: [
-        "AHutchPP",
         "BKS",
+        "AHutchPP",
         "Choice",
         "ConfidenceInterval",
         "Estimate",
