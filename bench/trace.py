@@ -220,10 +220,12 @@ def tolerance_problems(small: bool) -> Iterator[tuple[str, Any, int, float]]:
     yield "Poisson inverse", splu(P).solve, side**2, float(np.sum(1 / (values[:, None] + values)))
 
 
-def tolerances(report: Report, trials: int, small: bool) -> None:
+def tolerances(report: Report, trials: int, small: bool, matrices: list[str]) -> None:
     rows = []
     tolerance = 2.0**-10
     for name, product, n, exact in tolerance_problems(small):
+        if name not in matrices:
+            continue
         found = [
             rnla.trace(product, rtol=tolerance, shape=n, assume="psd", rng=seed)
             for seed in range(trials)
@@ -383,6 +385,7 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument("--n", type=int, default=1000)
     options.add_argument("--trials", type=int, default=100)
     options.add_argument("--repeat", type=int, default=5)
+    options.add_argument("--matrices", type=several(str), default=list(TOLERANCES))
     options.add_argument("--figure", type=Path, default=Path("trace-errors.svg"), metavar="FILE")
     arguments = options.parse_args(argv)
     trace_cells, diagonal_cells, size = list(REFERENCE), list(DIAGONALS), 4000
@@ -395,7 +398,7 @@ def main(argv: list[str] | None = None) -> None:
     if "diagonals" in arguments.parts:
         diagonals(report, arguments.n, max(3, arguments.trials // 5), diagonal_cells)
     if "tolerances" in arguments.parts:
-        tolerances(report, arguments.trials, arguments.quick)
+        tolerances(report, arguments.trials, arguments.quick, arguments.matrices)
     if "coverage" in arguments.parts:
         coverage(report, arguments.n, arguments.trials)
     if "peers" in arguments.parts:
