@@ -21,6 +21,7 @@ from _report import Report, parser, several
 from _timing import interleaved
 from scipy import sparse
 from scipy.sparse.linalg import splu
+from scipy.special import stdtrit
 
 import rnla
 from rnla.trace import HutchPP, XNysTrace, XTrace
@@ -272,18 +273,36 @@ def coverage(report: Report, n: int, trials: int) -> None:
             row: dict[str, Any] = {"spectrum": name, "s": s}
             for label, method in methods.items():
                 A = matrices.get(method, sparse.diags_array(d).tocsr())
-                inside = 0
-                for seed in range(trials):
-                    estimate = rnla.trace(A, s, method=method, assume="psd", rng=seed)
-                    low, high = estimate.confidence_interval()
-                    inside += low <= d.sum() <= high
-                row[label] = inside / trials
+                found = [
+                    rnla.trace(A, s, method=method, assume="psd", rng=seed)
+                    for seed in range(trials)
+                ]
+                row[label] = np.mean([covers(*e.confidence_interval(), d.sum()) for e in found])
+                if label.startswith("X"):
+                    row[f"{label} spread"] = np.mean([covers(*spread(e), d.sum()) for e in found])
             rows.append(row)
     report.table(
         f"Share of 95 % intervals that hold the trace, {trials} trials, n = {n}",
-        {"spectrum": "", "s": "d"} | {label: ".3f" for label in methods},
+        {"spectrum": "", "s": "d"}
+        | {label: ".3f" for label in [*methods, "XTrace spread", "XNysTrace spread"]},
         rows,
     )
+    report.note("spread: Student's interval on the samples, as if they were independent")
+
+
+def covers(low: float, high: float, exact: float) -> bool:
+    return low <= exact <= high
+
+
+def spread(estimate: rnla.Estimate) -> tuple[float, float]:
+    """Return the interval that the spread of the samples alone gives, and rounding."""
+    if estimate.status is rnla.Status.EXACT:
+        return estimate.confidence_interval()
+    samples = estimate.samples
+    k = len(samples)
+    rounding = 1e-13 * abs(estimate.value)
+    radius = stdtrit(k - 1, 0.975) * np.hypot(samples.std(ddof=1) / np.sqrt(k), rounding)
+    return estimate.value - radius, estimate.value + radius
 
 
 def installed(name: str) -> bool:
