@@ -22,6 +22,10 @@ class Status(Enum):
     )
     MAX_ITERATIONS = "the iteration limit was reached; raise `maxiter` or loosen `rtol`"
     STOPPED_BY_CALLBACK = "the callback raised StopIteration; the best iterate is returned"
+    OUT_OF_RANGE = (
+        "the solution has entries too small for its precision, which rounding lost; convert `A` or "
+        "`b` to double precision"
+    )
     FELL_BACK = (
         "the randomized method missed the tolerance, so LAPACK solved the problem and met it"
     )

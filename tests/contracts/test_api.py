@@ -39,6 +39,7 @@ NAMES = {
         "warmup",
     ],
     rnla.lstsq: [
+        "CGLS",
         "FOSSILS",
         "LAPACK",
         "SIRR",
