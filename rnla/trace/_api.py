@@ -191,6 +191,7 @@ def trace(
         resphere,
     )
     operand.hermitian = is_hermitian(chosen, assume)
+    operand.rescaled = True
     if rng is not None:
         as_generator(rng)
     if previous is not None:

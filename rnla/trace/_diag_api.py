@@ -141,6 +141,7 @@ def diag(
     check_word(assume, "assume", ASSUMPTIONS)
     operand = as_operand(A, shape=shape, dtype=dtype, adjoint=adjoint, block=block)
     operand.hermitian = assume != "general"
+    operand.rescaled = True
     chosen = _resolve(method, operand, budget, assume, test_vectors)
     check_kind(test_vectors, operand.dtype)
     if rng is not None:
