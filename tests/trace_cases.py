@@ -82,6 +82,15 @@ def naive_xnystrace(A, Omega, resphere):
     return np.array(samples)
 
 
+def naive_jackknife(naive, A, Omega, resphere):
+    """The jackknife's standard error, from estimates without each of the vectors."""
+    k = Omega.shape[1]
+    if k == 1:
+        return np.inf
+    means = [naive(A, np.delete(Omega, j, axis=1), resphere).mean() for j in range(k)]
+    return np.sqrt((k - 1) / k * np.sum(abs(means - np.mean(means)) ** 2))
+
+
 def naive_xdiag(A, Omega):
     """One diagonal for every vector that is left out, as rows."""
     rows = []

@@ -4,6 +4,10 @@ Traces of functions and log-determinants too. ``rnla.trace`` is the function of 
 below are imported from this module.
 """
 
+import sys
+from types import ModuleType
+from typing import Any
+
 from rnla.trace._api import trace
 from rnla.trace._choose import Choice, choose_method
 from rnla.trace._density import SpectralDensity, spectral_density
@@ -54,3 +58,17 @@ __all__ = [
     "trace",
     "trace_function",
 ]
+
+
+class _CallableModule(ModuleType):
+    """A module that can be called like the function of its name.
+
+    Importers other than Python's own, such as pytest's, put the module back among the attributes of
+    the package.
+    """
+
+    def __call__(self, *args: Any, **options: Any) -> Estimate:
+        return trace(*args, **options)
+
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -52,7 +52,7 @@ def a_hutchpp_rounds(operand: Operand, vectors: VectorStream, budget: Budget) ->
     delta = 1.0 - budget.confidence
     constant = 4.0 * np.log(2.0 / delta)
     eps = float(np.finfo(operand.dtype).eps)
-    while not sketch.past_the_minimum(constant, budget.allowed(sketch.trace)):
+    while not sketch.past_the_minimum(constant, budget.allowed(sketch.trace, operand.unit)):
         k = sketch.Q.shape[1]
         width = min(max(1, k // _SHARE), _WIDEST, budget.left(operand.n_matvec - used) // 2 - 1)
         if 2 * (k + 1) >= n or width < 1:
@@ -199,7 +199,7 @@ def _residual_rounds(
         new, sizes = residual_forms(operand, sketch.Q, vectors, made, target, True)
         forms, squares = np.append(forms, new), np.append(squares, sizes**2)
         value = (sketch.inside + forms.mean()).item()
-        allowed = budget.allowed(value)
+        allowed = budget.allowed(value, operand.unit)
         made = len(forms)
         # The norm is at most this, but for the failure probability.
         bound = squares.sum() / chdtri(made, budget.confidence)

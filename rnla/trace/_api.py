@@ -136,12 +136,14 @@ def trace(
     ``O(n s^2)`` flops for s products and at most ``3 n s`` numbers of memory; "hutchinson"
     needs ``2 n`` times `block`.
 
-    Which error bar. It is Student's interval on the samples, with a floor for rounding. Those of
-    "xtrace" and its kin depend on each other: the interval is somewhat narrow on average, and much
-    too narrow where s is about twice the rank of a spectrum that falls off a cliff. "a_hutchpp"
-    has a proof: it misses the tolerance with a probability of at most ``2 (1 - confidence)``, in
-    practice far less; its error bar, from the norm of the residual, is on the safe side.
-    Otherwise `rtol` is met by that error bar, not by a proof.
+    Which error bar. It is Student's interval on the samples, with a floor for rounding. The samples
+    of "xtrace" and its kin depend on each other: their spread alone would be too small, by a factor
+    of three and more where s is about twice the rank of a spectrum that falls off a cliff. The
+    jackknife, from leaving out two vectors at a time, is too large instead, and ``stderr`` is the
+    geometric mean of both. Measured, it is between the root mean square error and twice that.
+    "a_hutchpp" has a proof: it misses the tolerance with a probability of at most
+    ``2 (1 - confidence)``, in practice far less; its error bar, from the norm of the residual, is
+    on the safe side. With other methods `rtol` is met by the error bar, not by a proof.
 
     Where nothing helps. A flat spectrum has no low-rank part: then every method has about the error
     of "hutchinson", ``sqrt(2 / s) ||A||_F``. Signs have no error for diagonal A. A rank of A below
@@ -189,6 +191,7 @@ def trace(
         resphere,
     )
     operand.hermitian = is_hermitian(chosen, assume)
+    operand.rescaled = True
     if rng is not None:
         as_generator(rng)
     if previous is not None:

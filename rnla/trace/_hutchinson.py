@@ -1,6 +1,8 @@
 """Girard and Hutchinson's estimator, and its use for sequences of matrices.
 
-A. Girard, Numer. Math. 56 (1989), 1-23; M. F. Hutchinson, Commun. Stat. 18 (1989), 1059-1076.
+A. Girard, "Un algorithme rapide pour le calcul de la trace de l'inverse d'une grande matrice",
+1987; M. F. Hutchinson, "A stochastic estimator of the trace of the influence matrix for Laplacian
+smoothing splines", 1989.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ def hutchinson_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -
         samples, sizes = np.concatenate([samples, new]), np.append(sizes, size)
         state = _mean(operand, samples, norm(sizes) / np.sqrt(len(samples)))
         yield state
-        wanted = np.ceil(_MARGIN * len(samples) * budget.gap(state) ** 2)
+        wanted = np.ceil(_MARGIN * len(samples) * budget.gap(state, operand.unit) ** 2)
         n = operand.shape[1]
         if wanted - len(samples) >= n and budget.left(operand.n_matvec - used) >= n:
             yield from exact_rounds(operand, "hutchinson, then exact (as cheap)")
@@ -125,13 +127,14 @@ def shift_rounds(
             return
         for low in range(made, target, operand.width):
             W = vectors.columns(low, min(target, low + operand.width))
-            Y, X = operand.product(W), before.product(W)
+            Y = operand.product(W)
+            X = before.product(W) * (before.unit / operand.unit)
             operand.n_matvec += W.shape[1]
             inner = np.append(inner, column_dots(X, Y).real)
             square = np.append(square, column_dots(X, X).real)
             forms = np.append(forms, _real_if(operand.hermitian, column_dots(W, Y)))
             forms_before = np.append(forms_before, _real_if(before.hermitian, column_dots(W, X)))
-        state = _shifted(inner, square, forms, forms_before, previous)
+        state = _shifted(inner, square, forms, forms_before, previous, operand.unit)
         yield state
         if len(inner) >= n and budget.left(2 * len(inner)) >= n:
             yield from exact_rounds(operand, "delta_shift, then exact (as cheap)")
@@ -145,10 +148,12 @@ def _shifted(
     forms: NDArray[Any],
     forms_before: NDArray[Any],
     previous: Estimate,
+    unit: float,
 ) -> Round:
+    stderr, value = float(previous.stderr) / unit, previous.value / unit
     count = len(inner)
     others = max(count - 1, 1)
-    variance = float(previous.stderr) ** 2 * count / 2
+    variance = stderr**2 * count / 2
     numerator = (inner.sum() - inner) / others
     denominator = variance + (square.sum() - square) / others
     c = np.divide(numerator, denominator, out=np.zeros(count), where=denominator > 0)
@@ -157,9 +162,9 @@ def _shifted(
     samples = forms - c * forms_before
     mean, spread = mean_and_stderr(samples)
     shift = float(c.mean())
-    inherited = abs(shift) * float(previous.stderr) if shift else 0.0
+    inherited = abs(shift) * stderr if shift else 0.0
     return Round(
-        value=mean + shift * previous.value,
+        value=mean + shift * value,
         stderr=float(np.hypot(spread, inherited)),
         degrees_of_freedom=count - 1,
         samples=samples,

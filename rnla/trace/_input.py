@@ -14,6 +14,9 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from rnla._core.checks import as_inexact, check_finite_array, check_int, inexact_dtype
 
 BLOCK = 32
+# Numbers between these can be squared, summed and inverted; in single precision all can, as that is
+# done in double precision.
+_SMALLEST, _LARGEST = 1e-100, 1e100
 _KINDS = "an array, a sparse matrix, a LinearOperator, or a callable with `shape`"
 Product = Callable[[NDArray[Any]], Any]
 
@@ -34,6 +37,11 @@ class Operand:
         it is a constant: there the bits of a column of the product depend on the columns beside it.
     hermitian : bool
         If True, the adjoint is A itself.
+    rescaled : bool
+        If True, products are in units of a power of two that the first one sets, so that squares
+        of matrices near the ends of the range are within it.
+    unit : float
+        That power, 1 where it is not needed.
     source : object
         What the caller passed.
     """
@@ -54,7 +62,9 @@ class Operand:
         self.source, self.shape, self.dtype = source, shape, dtype
         self.width = BLOCK if dense else block
         self.n_matvec = 0
-        self.hermitian = False
+        self.hermitian = self.rescaled = False
+        self.unit = 1.0
+        self._unit_is_set = False
         self._apply, self._apply_adjoint, self._probe = apply, apply_adjoint, probe
         self._block = block if split else None
 
@@ -108,13 +118,21 @@ class Operand:
         width = X.shape[1]
         self.n_matvec += width
         if self._block is None or width <= self._block:
-            return self._checked(apply(X), X, rows, name)
+            return self._in_units(self._checked(apply(X), X, rows, name))
         out = np.empty((rows, width), self.dtype)
         for start in range(0, width, self._block):
             part = slice(start, start + self._block)
             piece = np.ascontiguousarray(X[:, part])
             out[:, part] = self._checked(apply(piece), piece, rows, name)
-        return out
+        return self._in_units(out)
+
+    def _in_units(self, Y: NDArray[Any]) -> NDArray[Any]:
+        if self.rescaled and not self._unit_is_set:
+            size = float(np.max(np.abs(Y), initial=0.0))
+            self._unit_is_set = size > 0
+            if size > 0 and not _SMALLEST < size < _LARGEST:
+                self.unit = 2.0 ** int(np.clip(np.frexp(size)[1], -1000, 1000))
+        return Y if self.unit == 1.0 else Y * Y.dtype.type(1 / self.unit)
 
     def _checked(self, Y: Any, X: NDArray[Any], rows: int, name: str) -> NDArray[Any]:
         Y = np.asarray(Y)

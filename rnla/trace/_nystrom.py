@@ -170,19 +170,8 @@ def _eigen_core(Omega: NDArray[Any], Y: NDArray[Any], *, semidefinite: bool) -> 
     return Core(B, signs, C, np.where(essential, np.sign(h), 1.0), 0.0, rank, dropped)
 
 
-def complement_factors(Omega: NDArray[Any]) -> NDArray[np.float64]:
-    """Return what gives the projection of each column, away from the others, its full length.
-
-    Parameters
-    ----------
-    Omega : ndarray, shape (n, s)
-        Test vectors.
-
-    Returns
-    -------
-    ndarray, shape (s,)
-        ``(n - s + 1) / dist(w_i, span of the others)^2``.
-    """
+def gram_inverse(Omega: NDArray[Any]) -> NDArray[Any]:
+    """Return ``(Omega* Omega)^-1``, from a QR factorization."""
     n, s = Omega.shape
     double = np.result_type(Omega.dtype, np.float64)
     R = np.zeros((0, s), double)
@@ -191,9 +180,46 @@ def complement_factors(Omega: NDArray[Any]) -> NDArray[np.float64]:
         stacked = np.vstack([R, Omega[row : row + max(_ROWS, 2 * s)]])
         R = qr(stacked, mode="r", overwrite_a=True, check_finite=False)[0][:s]
     rows = solve_triangular(R, np.eye(s, dtype=double), check_finite=False)
-    # The distance is the inverse norm of a row of R^-1.
-    factors: NDArray[np.float64] = (n - s + 1) * np.sum(np.abs(rows) ** 2, axis=1)
-    return factors
+    inverse: NDArray[Any] = rows @ rows.conj().T
+    return inverse
+
+
+def complement_factors(inverse: NDArray[Any], n: int) -> NDArray[np.float64]:
+    """Return what gives the projection of each column, away from the others, its full length.
+
+    Parameters
+    ----------
+    inverse : ndarray, shape (s, s)
+        Of the Gram matrix of the columns, whose diagonal holds the squared inverse distances.
+    n : int
+        Their length.
+
+    Returns
+    -------
+    ndarray, shape (s,)
+        ``(n - s + 1) / dist(w_i, span of the others)^2``.
+    """
+    return np.asarray((n - len(inverse) + 1) * np.diagonal(inverse).real)
+
+
+def pair_factors(inverse: NDArray[Any], n: int) -> NDArray[np.float64]:
+    """Return the same for column i (rows) away from all but column j; the diagonal means nothing.
+
+    Parameters
+    ----------
+    inverse : ndarray, shape (s, s)
+        As above.
+    n : int
+        As above.
+
+    Returns
+    -------
+    ndarray, shape (s, s)
+        ``(n - s + 2) / dist^2``.
+    """
+    diagonal = np.diagonal(inverse).real
+    squares = diagonal[:, None] - np.abs(inverse) ** 2 / diagonal
+    return np.asarray((n - len(inverse) + 2) * squares)
 
 
 def _multiply_inverse(Y: NDArray[Any], R: NDArray[Any]) -> None:

@@ -55,7 +55,8 @@ class Round:
     @property
     def error_bar(self) -> Any:
         """Standard error and rounding together."""
-        return np.hypot(self.stderr, self.floor)
+        both = np.hypot(self.stderr, self.floor)
+        return both if np.ndim(both) else float(both)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,22 +82,22 @@ class Budget:
     confidence: float
     adaptive: bool
 
-    def allowed(self, value: Any) -> float:
+    def allowed(self, value: Any, unit: float) -> float:
         """Return the error that the tolerance allows; for arrays relative to the largest entry."""
-        return max(self.rtol * float(np.max(np.abs(value), initial=0.0)), self.atol)
+        return max(self.rtol * float(np.max(np.abs(value), initial=0.0)), self.atol / unit)
 
     def left(self, used: int) -> int:
         """Return how many products may still be made."""
         return _FOREVER if self.matvecs is None else self.matvecs - used
 
-    def gap(self, state: Round) -> float:
+    def gap(self, state: Round, unit: float) -> float:
         """Return how many times too large the error bar is."""
         if state.exact:
             return 0.0
         if state.gap is not None:
             return state.gap
         radius = student(self.confidence, state.degrees_of_freedom) * state.error_bar
-        allowed = self.allowed(state.value)
+        allowed = self.allowed(state.value, unit)
         widest = float(np.max(radius, initial=0.0))
         if widest == 0:
             return 0.0
@@ -127,7 +128,9 @@ def check_budget(matvecs: Any, rtol: Any, atol: Any, confidence: Any) -> Budget:
     )
 
 
-def finish(rounds: Iterator[Round], operand: Operand, budget: Budget) -> Estimate:
+def finish(
+    rounds: Iterator[Round], operand: Operand, budget: Budget, *, degree: int = 1
+) -> Estimate:
     """Run the rounds of an estimator until the tolerance is met, or the only one.
 
     Parameters
@@ -138,6 +141,8 @@ def finish(rounds: Iterator[Round], operand: Operand, budget: Budget) -> Estimat
         The matrix, which counts its products.
     budget : Budget
         When to stop.
+    degree : int
+        Of the estimate as a function of A: it is in the operand's units to this power.
 
     Returns
     -------
@@ -147,11 +152,15 @@ def finish(rounds: Iterator[Round], operand: Operand, budget: Budget) -> Estimat
     seen: list[Round] = []
     history: list[tuple[int, float]] = []
 
+    def unit() -> float:
+        return operand.unit**degree
+
     def states() -> Iteration:
         for state in rounds:
             seen.append(state)
-            history.append((operand.n_matvec, float(np.max(state.error_bar, initial=0.0))))
-            gap = budget.gap(state) if budget.adaptive else 0.0
+            error_bar = float(np.max(state.error_bar, initial=0.0))
+            history.append((operand.n_matvec, error_bar * unit()))
+            gap = budget.gap(state, unit()) if budget.adaptive else 0.0
             # What the driver calls an iterate is never asked for.
             if (yield State(len(seen) - 1, gap, True, lambda: np.empty(0))):
                 return
@@ -171,15 +180,15 @@ def finish(rounds: Iterator[Round], operand: Operand, budget: Budget) -> Estimat
             stacklevel=3,
         )
     return Estimate(
-        value=best.value,
-        stderr=best.error_bar,
+        value=best.value * unit(),
+        stderr=best.error_bar * unit(),
         n_matvec=operand.n_matvec,
         method=best.method,
         status=status,
         message=f"{best.method}: {status.value}",
         confidence=budget.confidence,
         degrees_of_freedom=np.inf if best.exact else best.degrees_of_freedom,
-        samples=best.samples,
+        samples=None if best.samples is None else best.samples * unit(),
         history=np.array(history),
         source=operand,
     )

@@ -131,14 +131,17 @@ def row_norms(
     check_kind(test_vectors, operand.dtype)
     if rng is not None:
         as_generator(rng)
-    estimate = finish(_rounds(operand, chosen, budget, rng), operand, budget)
-    kind = operand.real_dtype
+    operand.rescaled = True
+    estimate = finish(_rounds(operand, chosen, budget, rng), operand, budget, degree=0)
+    kind, unit = operand.real_dtype, operand.unit
     if squared:
-        return replace(estimate, value=estimate.value.astype(kind))
+        with np.errstate(over="ignore", under="ignore"):
+            square = (estimate.value * unit * unit).astype(kind)
+            return replace(estimate, value=square, stderr=estimate.stderr * unit * unit)
     value = np.sqrt(estimate.value)
     # d sqrt(x) = dx / (2 sqrt(x)); a row of zeros has the root of the error.
     stderr = np.divide(estimate.stderr, 2 * value, out=np.sqrt(estimate.stderr), where=value > 0)
-    return replace(estimate, value=value.astype(kind), stderr=stderr)
+    return replace(estimate, value=(unit * value).astype(kind), stderr=unit * stderr)
 
 
 def _resolve(

@@ -14,11 +14,18 @@ from numpy.typing import NDArray
 
 from rnla.trace._exact import exact_rounds
 from rnla.trace._input import Operand
-from rnla.trace._nystrom import Core, complement_factors, semidefinite_core, symmetric_core
+from rnla.trace._left_out import LeftOut, jackknife, left_out_round
+from rnla.trace._nystrom import (
+    Core,
+    complement_factors,
+    gram_inverse,
+    pair_factors,
+    semidefinite_core,
+    symmetric_core,
+)
 from rnla.trace._rounds import Budget, Round, rounding_floor
 from rnla.trace._sketches import nystrom_sketches
 from rnla.trace._vectors import VectorStream
-from rnla.trace._xtrace import LeftOut, left_out_round
 
 
 def xnystrace_rounds(
@@ -52,7 +59,8 @@ def xnystrace_rounds(
         found = nystrom_samples(
             sketch.Omega, sketch.Y, resphere=resphere, semidefinite=semidefinite
         )
-        floor = rounding_floor(operand, sketch.size)
+        # The shift before the Cholesky factorization is of this size.
+        floor = rounding_floor(operand, sketch.size) * float(np.sqrt(sketch.Omega.shape[1]))
         yield left_out_round(name, found, floor, vectors, hermitian=True)
 
 
@@ -80,21 +88,44 @@ def nystrom_samples(
         ``A - N`` vanishes there.
     """
     n = len(Omega)
-    factors: Any = complement_factors(Omega) if resphere else 1.0
+    inverse = gram_inverse(Omega) if resphere else None
     core = semidefinite_core(Omega, Y) if semidefinite else symmetric_core(Omega, Y)
-    squares, products = downdate_sums(core, Omega)
+    K, products = downdate_sums(core, Omega)
+    squares = np.diagonal(K).real
     value = float(np.sum(core.signs * np.sum(np.abs(core.B) ** 2, axis=0, dtype=np.float64)))
-    residuals = factors * (np.abs(products) ** 2 / core.h + core.dropped)
-    samples = value - squares / core.h + residuals - core.shift * n
-    return LeftOut(samples, core.rank, residuals)
+    value -= core.shift * n
+    masses = np.abs(products) ** 2
+    residuals = masses / core.h + core.dropped
+    if inverse is not None:
+        residuals = residuals * complement_factors(inverse, n)
+    pairs = _pairs(core, K, masses, None if inverse is None else pair_factors(inverse, n))
+    samples = value - squares / core.h + residuals
+    return LeftOut(samples, residuals, core.rank, jackknife(value + pairs))
 
 
-def downdate_sums(core: Core, Omega: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[Any]]:
-    """Return ``||z_i||^2`` and ``z_i* w_i`` for the downdates of a Nyström approximation."""
+def _pairs(
+    core: Core, K: NDArray[Any], masses: NDArray[np.float64], factors: NDArray[Any] | None
+) -> NDArray[np.float64]:
+    """Return by how much sample i differs from the trace of the core if j is left out, too."""
+    h = core.h
+    squares = np.diagonal(K).real
+    inner = core.C.conj().T @ (core.signs[:, None] * core.C)
+    determinant = h[:, None] * h - np.abs(inner) ** 2
+    # Directions that are the same to rounding are left out once.
+    apart = np.abs(determinant) > 64 * np.finfo(np.float64).eps
+    determinant = np.where(apart, determinant, h[:, None])
+    removed = h * squares[:, None] + h[:, None] * squares - 2 * (inner * K.T).real
+    removed = np.where(apart, removed, squares[:, None]) / determinant
+    residuals = masses[:, None] * np.where(apart, h, 1.0) / determinant + core.dropped[:, None]
+    return np.asarray(residuals * (1.0 if factors is None else factors) - removed)
+
+
+def downdate_sums(core: Core, Omega: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return the Gram matrix of the z_i, and ``z_i* w_i``, for the downdates of a core."""
     s = Omega.shape[1]
-    squares = np.zeros(s)
+    K = np.zeros((s, s), core.C.dtype)
     products = np.zeros(s, core.C.dtype)
     for part, Z in core.downdates():
-        squares += np.sum(np.abs(Z) ** 2, axis=0, dtype=np.float64)
+        K += Z.conj().T @ Z
         products += np.einsum("ij,ij->j", Z.conj(), Omega[part])
-    return squares, products
+    return K, products

@@ -7,41 +7,18 @@ trace estimation", SIAM J. Matrix Anal. Appl. 45 (2024), 1-23.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.trace._basis import downdate
-from rnla.trace._estimate import mean_and_stderr
+from rnla.trace._basis import Downdate, downdate
 from rnla.trace._exact import exact_rounds
 from rnla.trace._input import Operand
+from rnla.trace._left_out import LeftOut, jackknife, left_out_round
 from rnla.trace._rounds import Budget, Round, rounding_floor
 from rnla.trace._sketches import range_sketches
 from rnla.trace._vectors import VectorStream, column_norms
-
-# The rank tells; the residuals, this many rounding floors at the most, confirm it.
-_ROUNDOFFS = 1000
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """The samples of a leave-one-out estimator.
-
-    Attributes
-    ----------
-    samples : ndarray, shape (k,)
-        The estimate with vector i left out of the sketch and used for the residual.
-    rank : int
-        Numerical rank of the sketch.
-    residuals : ndarray, shape (k,)
-        What the vector left out adds.
-    """
-
-    samples: NDArray[Any]
-    rank: int
-    residuals: NDArray[Any]
 
 
 def xtrace_rounds(
@@ -113,21 +90,87 @@ def xtrace_samples(
     W = (Q.conj().T @ Omega).astype(double)
     T = (Z.conj().T @ Omega).astype(double)
     down = downdate(R, eps)
-    S = down.S
     if down.U is not None:
         U = down.U
         H, W, T, R = U.conj().T @ H @ U, U.conj().T @ W, U.conj().T @ T, U.conj().T @ R
-    # X holds the coordinates of the projections of the vectors left out.
-    overlap = _dots(S, W)
-    X = W - S * overlap
-    removed = _dots(S, H @ S)
-    residuals = _dots(X, H @ X) - _dots(T, X) + overlap.conj() * _dots(S, R)
-    if resphere:
-        residuals = residuals * sphere_factors(
-            n - down.dimensions,
-            column_norms(Omega) ** 2 - np.sum(np.abs(X) ** 2, axis=0),
+    squares = column_norms(Omega) ** 2 if resphere else None
+    forms = _Forms(H, W, T, R, down, n, squares)
+    samples, residuals = forms.without_one()
+    return LeftOut(samples, residuals, down.rank, jackknife(forms.without_two()))
+
+
+class _Forms:
+    """Small matrices with which samples are written, in coordinates of Q.
+
+    With vectors i and j left out, P loses the span of ``Q s_i`` and ``Q s_j``, and the projection
+    of w_i is ``Q x`` with ``x = w_i - a s_i - b s_j``.
+    """
+
+    def __init__(
+        self,
+        H: NDArray[Any],
+        W: NDArray[Any],
+        T: NDArray[Any],
+        R: NDArray[Any],
+        down: Downdate,
+        n: int,
+        squares: NDArray[np.float64] | None,
+    ) -> None:
+        self.H, self.W, self.T, self.S = H, W, T, down.S
+        self.trace = np.trace(H)
+        self.overlap = _dots(self.S, W)
+        self.images = _dots(self.S, R)
+        self.essential = down.essential
+        self.free = n - down.dimensions
+        self.squares = squares
+
+    def without_one(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return sample i, and the part of it that the residual adds."""
+        S, H = self.S, self.H
+        X = self.W - S * self.overlap
+        residuals = _dots(X, H @ X) - _dots(self.T, X) + self.overlap.conj() * self.images
+        residuals = residuals * self._factors(self.free, np.sum(np.abs(X) ** 2, axis=0), np.s_[:])
+        return self.trace - _dots(S, H @ S) + residuals, residuals
+
+    def without_two(self) -> NDArray[Any]:
+        """Return sample i with vector j left out, too, for all i (rows) and j."""
+        S, H, W = self.S, self.H, self.W
+        column = np.s_[:, None]
+        M = S.conj().T @ H @ S
+        inner, coordinates = S.conj().T @ S, (S.conj().T @ W).T
+        # Directions that are the same to rounding are left out once.
+        determinant = 1.0 - np.abs(inner) ** 2
+        apart = determinant > 64 * np.finfo(np.float64).eps
+        inner = np.where(apart, inner, 0.0)
+        determinant = np.where(apart, determinant, 1.0)
+        own = self.overlap[column]
+        a = (own - inner * np.where(apart, coordinates, 0.0)) / determinant
+        b = np.where(apart, coordinates - inner.conj() * own, 0.0) / determinant
+        MM = np.diagonal(M)
+        removed = MM[column] + np.where(apart, MM - inner * M.T - inner.conj() * M, 0.0)
+        WHS, SHW, TS = W.conj().T @ H @ S, (S.conj().T @ H @ W).T, self.T.conj().T @ S
+        form = (
+            _dots(W, H @ W)[column]
+            - np.diagonal(WHS)[column] * a
+            - WHS * b
+            - np.diagonal(SHW)[column] * a.conj()
+            - SHW * b.conj()
+            + np.abs(a) ** 2 * MM[column]
+            + np.abs(b) ** 2 * MM
+            + a.conj() * b * M
+            + b.conj() * a * M.T
         )
-    return LeftOut(np.trace(H) - removed + residuals, down.rank, residuals)
+        form -= _dots(self.T, W)[column] - np.diagonal(TS)[column] * a - TS * b
+        form += a.conj() * self.images[column]
+        length = np.sum(np.abs(W) ** 2, axis=0)[column] - (own.conj() * a).real
+        length = length - (coordinates.conj() * b).real
+        free = self.free[column] + (self.essential & apart)
+        form = form * self._factors(free, length, column)
+        pairs: NDArray[Any] = self.trace - removed / determinant + form
+        return pairs
+
+    def _factors(self, free: Any, inside: NDArray[np.float64], index: Any) -> Any:
+        return 1.0 if self.squares is None else sphere_factors(free, self.squares[index] - inside)
 
 
 def sphere_factors(dimensions: NDArray[Any], squares: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -148,45 +191,6 @@ def sphere_factors(dimensions: NDArray[Any], squares: NDArray[np.float64]) -> ND
     tiny = np.finfo(np.float64).tiny
     factors: NDArray[np.float64] = dimensions / np.maximum(squares, tiny)
     return np.where(dimensions > 0, factors, 0.0)
-
-
-def left_out_round(
-    method: str, found: LeftOut, floor: float, vectors: VectorStream, hermitian: bool
-) -> Round:
-    """Average the samples of a leave-one-out estimator.
-
-    Parameters
-    ----------
-    method : str
-        Its name.
-    found : LeftOut
-        Samples.
-    floor : float
-        Size of rounding errors.
-    vectors : VectorStream
-        The test vectors.
-    hermitian : bool
-        Whether the trace is real.
-
-    Returns
-    -------
-    Round
-        Exact where the sketch has smaller rank than columns and leaves nothing over. Signs do not
-        show that: they may be orthogonal to rows of A, or equal to each other.
-    """
-    samples = found.samples.real if hermitian else found.samples
-    value, stderr = mean_and_stderr(samples)
-    small = bool(np.max(np.abs(found.residuals)) <= _ROUNDOFFS * floor)
-    exact = small and found.rank < len(samples) and vectors.generic
-    return Round(
-        value=value,
-        stderr=0.0 if exact else stderr,
-        degrees_of_freedom=len(samples) - 1,
-        floor=floor,
-        exact=exact,
-        samples=samples,
-        method=f"{method}, exact (rank {found.rank})" if exact else method,
-    )
 
 
 def _dots(X: NDArray[Any], Y: NDArray[Any]) -> NDArray[Any]:

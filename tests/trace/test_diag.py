@@ -141,6 +141,21 @@ def test_equal_seeds_give_equal_bits(method, rng, threads):
         assert np.array_equal(estimate.stderr, expected.stderr)
 
 
+@pytest.mark.parametrize("scale", [2.0**-800, 2.0**800])
+def test_scale_does_not_matter(scale, rng):
+    A = hermitian(rng, SPECTRA["poly"](80))
+    for method in METHODS:
+        expected = rnla.diag(A, 40, method=method, assume="psd", rng=7)
+        estimate = rnla.diag(scale * A, 40, method=method, assume="psd", rng=7)
+        assert estimate.value / scale == pytest.approx(expected.value, rel=1e-8)
+        assert estimate.stderr / scale == pytest.approx(expected.stderr, rel=1e-6)
+    expected, estimate = rnla.row_norms(A, 40, rng=7), rnla.row_norms(scale * A, 40, rng=7)
+    assert estimate.value / scale == pytest.approx(expected.value, rel=1e-10)
+    assert estimate.stderr / scale == pytest.approx(expected.stderr, rel=1e-6)
+    square = rnla.row_norms(scale * A, 40, squared=True, rng=7)
+    assert np.all((square.value == 0) | np.isinf(square.value))
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("method", ["xrownorm", "hutchinson"])
 @pytest.mark.parametrize("shape", [(150, 90), (90, 150)])

@@ -5,6 +5,7 @@ import pytest
 from trace_cases import (
     general,
     hermitian,
+    naive_jackknife,
     naive_xdiag,
     naive_xnysdiag,
     naive_xnystrace,
@@ -43,7 +44,10 @@ def test_xtrace(k, dtype, resphere, rng):
     A = general(rng, N, dtype)
     Omega = VectorStream.draw(N, "gaussian", dtype, rng).columns(0, k)
     expected = naive_xtrace(A, Omega, resphere)
-    assert agree(xtrace(A, Omega, resphere).samples, expected)
+    found = xtrace(A, Omega, resphere)
+    assert agree(found.samples, expected)
+    spread = naive_jackknife(naive_xtrace, A, Omega, resphere)
+    assert found.jackknife == pytest.approx(spread, rel=1e-9, abs=1e-11)
     # The basis grown in pieces, as by a run with a tolerance.
     assert agree(xtrace(A, Omega, resphere, cuts=(k // 3, k // 2)).samples, expected)
 
@@ -61,6 +65,8 @@ def test_xnystrace_and_xsymtrace(k, dtype, resphere, semidefinite, rng):
     Omega = VectorStream.draw(N, "gaussian", dtype, rng).columns(0, k)
     found = nystrom_samples(Omega, A @ Omega, resphere=resphere, semidefinite=semidefinite)
     assert agree(found.samples, naive_xnystrace(A, Omega, resphere))
+    spread = naive_jackknife(naive_xnystrace, A, Omega, resphere)
+    assert found.jackknife == pytest.approx(spread, rel=1e-8, abs=1e-11)
 
 
 @pytest.mark.parametrize("k", [1, 2, 5, 12, 23])

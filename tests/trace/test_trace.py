@@ -36,6 +36,8 @@ def test_function_and_module_of_one_name():
     assert rnla.diag is module.diag
     assert module.XTrace is XTrace
     assert pickle.loads(pickle.dumps(rnla.trace)) is rnla.trace
+    # Some importers put the module in the function's place.
+    assert module(np.eye(3)).value == 3
 
 
 @pytest.mark.parametrize("method", FIXED)
@@ -181,6 +183,22 @@ def test_tail_of_a_step_is_resphered(rng):
     assert np.mean(errors) < 2e-6
     signs = rnla.trace(A, 200, test_vectors="signs", rng=rng)
     assert signs.stderr > 5e-6 * exact
+
+
+@pytest.mark.parametrize("method", [*FIXED, "a_hutchpp"])
+@pytest.mark.parametrize("scale", [2.0**-800, 2.0**-400, 2.0**400, 2.0**800])
+def test_scale_does_not_matter(method, scale, rng):
+    A = hermitian(rng, SPECTRA["poly"](80))
+    options = {"method": method, "assume": "psd", "rng": int(rng.integers(2**31))}
+    options |= {"rtol": 0.05} if method == "a_hutchpp" else {"matvecs": 40}
+    expected, estimate = rnla.trace(A, **options), rnla.trace(scale * A, **options)
+    assert estimate.value / scale == pytest.approx(expected.value, rel=1e-10)
+    assert estimate.stderr / scale == pytest.approx(expected.stderr, rel=1e-6)
+    assert estimate.history[-1, 1] == pytest.approx(estimate.stderr)
+    after = rnla.trace(1.5 * scale * A, 20, previous=estimate, rng=0)
+    # All of the estimate comes from the last one, and nothing is left to chance.
+    assert after.value == pytest.approx(1.5 * estimate.value, abs=0.5 * after.stderr)
+    assert after.stderr == pytest.approx(1.5 * estimate.stderr, rel=0.5)
 
 
 # -- tolerances --------------------------------------------------------------------------------

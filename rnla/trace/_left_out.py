@@ -1,0 +1,109 @@
+"""What leave-one-out estimators have in common: samples that depend on each other.
+
+The spread of the samples is too small an error bar, for they share all vectors but one in their
+sketches. The jackknife, from leaving out one vector more, is too large: its mean is at least the
+variance with one vector fewer (B. Efron, C. Stein, "The jackknife estimate of variance", Ann.
+Statist. 9 (1981), 586-596), and the error falls fast with the number of vectors. The geometric mean
+of the two is near the error for spectra of every kind (bench/trace.py, coverage).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla.trace._estimate import mean_and_stderr
+from rnla.trace._rounds import Round
+from rnla.trace._vectors import VectorStream
+
+# The rank tells; the residuals, this many rounding floors at the most, confirm it.
+_ROUNDOFFS = 1000
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """The samples of a leave-one-out estimator.
+
+    Attributes
+    ----------
+    samples : ndarray, shape (k,)
+        The estimate with vector i left out of the sketch and used for the residual.
+    residuals : ndarray, shape (k,)
+        What the vector left out adds.
+    rank : int
+        Numerical rank of the sketch.
+    jackknife : float
+        Standard error of the mean by the jackknife.
+    """
+
+    samples: NDArray[Any]
+    residuals: NDArray[Any]
+    rank: int
+    jackknife: float
+
+
+def jackknife(pairs: NDArray[Any]) -> float:
+    """Return the jackknife's standard error of a leave-one-out estimate.
+
+    Parameters
+    ----------
+    pairs : ndarray, shape (k, k)
+        Entry (i, j) is sample i when vector j is left out, too; the diagonal does not count.
+
+    Returns
+    -------
+    float
+        Infinite for k = 1.
+    """
+    k = len(pairs)
+    if k < 2:
+        return np.inf
+    without = (pairs.sum(axis=0) - np.diagonal(pairs)) / (k - 1)
+    scale = float(np.max(np.abs(without)))
+    if not 0 < scale < np.inf:
+        return scale
+    without = without / scale
+    spread = float(np.linalg.norm(without - without.mean()))
+    return scale * spread * float(np.sqrt((k - 1) / k))
+
+
+def left_out_round(
+    method: str, found: LeftOut, floor: float, vectors: VectorStream, hermitian: bool
+) -> Round:
+    """Average the samples of a leave-one-out estimator.
+
+    Parameters
+    ----------
+    method : str
+        Its name.
+    found : LeftOut
+        Samples.
+    floor : float
+        Size of rounding errors.
+    vectors : VectorStream
+        The test vectors.
+    hermitian : bool
+        Whether the trace is real.
+
+    Returns
+    -------
+    Round
+        Exact where the sketch has smaller rank than columns and leaves nothing over. Signs do not
+        show that: they may be orthogonal to rows of A, or equal to each other.
+    """
+    samples = found.samples.real if hermitian else found.samples
+    value, spread = mean_and_stderr(samples)
+    small = bool(np.max(np.abs(found.residuals)) <= _ROUNDOFFS * floor)
+    exact = small and found.rank < len(samples) and vectors.generic
+    return Round(
+        value=value,
+        stderr=0.0 if exact else float(np.sqrt(spread) * np.sqrt(found.jackknife)),
+        degrees_of_freedom=len(samples) - 1,
+        floor=floor,
+        exact=exact,
+        samples=samples,
+        method=f"{method}, exact (rank {found.rank})" if exact else method,
+    )
