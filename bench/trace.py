@@ -21,6 +21,7 @@ from _report import Report, parser, several
 from _timing import interleaved
 from scipy import sparse
 from scipy.sparse.linalg import splu
+from scipy.special import stdtrit
 
 import rnla
 from rnla.trace import HutchPP, XNysTrace, XTrace
@@ -93,6 +94,16 @@ def dense(eigenvalues: Any, seed: int = 42) -> Any:
     n = len(eigenvalues)
     Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
     A = (Q * eigenvalues) @ Q.T
+    return 0.5 * (A + A.T)
+
+
+def reflected(eigenvalues: Any, seed: int = 42) -> Any:
+    """Return a dense symmetric matrix with these eigenvalues, for sizes at which Haar is slow."""
+    A = np.diag(eigenvalues)
+    for v in np.random.default_rng(seed).standard_normal((3, len(A))):
+        v /= np.linalg.norm(v)
+        A -= np.outer(2 * v, v @ A)
+        A -= np.outer(A @ v, 2 * v)
     return 0.5 * (A + A.T)
 
 
@@ -210,10 +221,12 @@ def tolerance_problems(small: bool) -> Iterator[tuple[str, Any, int, float]]:
     yield "Poisson inverse", splu(P).solve, side**2, float(np.sum(1 / (values[:, None] + values)))
 
 
-def tolerances(report: Report, trials: int, small: bool) -> None:
+def tolerances(report: Report, trials: int, small: bool, matrices: list[str]) -> None:
     rows = []
     tolerance = 2.0**-10
     for name, product, n, exact in tolerance_problems(small):
+        if name not in matrices:
+            continue
         found = [
             rnla.trace(product, rtol=tolerance, shape=n, assume="psd", rng=seed)
             for seed in range(trials)
@@ -260,18 +273,36 @@ def coverage(report: Report, n: int, trials: int) -> None:
             row: dict[str, Any] = {"spectrum": name, "s": s}
             for label, method in methods.items():
                 A = matrices.get(method, sparse.diags_array(d).tocsr())
-                inside = 0
-                for seed in range(trials):
-                    estimate = rnla.trace(A, s, method=method, assume="psd", rng=seed)
-                    low, high = estimate.confidence_interval()
-                    inside += low <= d.sum() <= high
-                row[label] = inside / trials
+                found = [
+                    rnla.trace(A, s, method=method, assume="psd", rng=seed)
+                    for seed in range(trials)
+                ]
+                row[label] = np.mean([covers(*e.confidence_interval(), d.sum()) for e in found])
+                if label.startswith("X"):
+                    row[f"{label} spread"] = np.mean([covers(*spread(e), d.sum()) for e in found])
             rows.append(row)
     report.table(
         f"Share of 95 % intervals that hold the trace, {trials} trials, n = {n}",
-        {"spectrum": "", "s": "d"} | {label: ".3f" for label in methods},
+        {"spectrum": "", "s": "d"}
+        | {label: ".3f" for label in [*methods, "XTrace spread", "XNysTrace spread"]},
         rows,
     )
+    report.note("spread: Student's interval on the samples, as if they were independent")
+
+
+def covers(low: float, high: float, exact: float) -> bool:
+    return low <= exact <= high
+
+
+def spread(estimate: rnla.Estimate) -> tuple[float, float]:
+    """Return the interval that the spread of the samples alone gives, and rounding."""
+    if estimate.status is rnla.Status.EXACT:
+        return estimate.confidence_interval()
+    samples = estimate.samples
+    k = len(samples)
+    rounding = 1e-13 * abs(estimate.value)
+    radius = stdtrit(k - 1, 0.975) * np.hypot(samples.std(ddof=1) / np.sqrt(k), rounding)
+    return estimate.value - radius, estimate.value + radius
 
 
 def installed(name: str) -> bool:
@@ -336,8 +367,7 @@ def _traceax(jax: Any, A: Any, s: int) -> dict[str, Callable[[int], float]]:
 def peers(report: Report, n: int, s: int, repeat: int) -> None:
     rows = []
     for name in ("poly", "exp", "step"):
-        d = SPECTRA[name](n)
-        A = dense(d)
+        A = reflected(SPECTRA[name](n))
         exact = np.trace(A)
         calls = contenders(A, s)
         errors: dict[str, list[float]] = {label: [] for label in calls}
@@ -374,6 +404,7 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument("--n", type=int, default=1000)
     options.add_argument("--trials", type=int, default=100)
     options.add_argument("--repeat", type=int, default=5)
+    options.add_argument("--matrices", type=several(str), default=list(TOLERANCES))
     options.add_argument("--figure", type=Path, default=Path("trace-errors.svg"), metavar="FILE")
     arguments = options.parse_args(argv)
     trace_cells, diagonal_cells, size = list(REFERENCE), list(DIAGONALS), 4000
@@ -386,7 +417,7 @@ def main(argv: list[str] | None = None) -> None:
     if "diagonals" in arguments.parts:
         diagonals(report, arguments.n, max(3, arguments.trials // 5), diagonal_cells)
     if "tolerances" in arguments.parts:
-        tolerances(report, arguments.trials, arguments.quick)
+        tolerances(report, arguments.trials, arguments.quick, arguments.matrices)
     if "coverage" in arguments.parts:
         coverage(report, arguments.n, arguments.trials)
     if "peers" in arguments.parts:

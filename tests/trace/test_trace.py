@@ -196,8 +196,8 @@ def test_scale_does_not_matter(method, scale, rng):
     assert estimate.stderr / scale == pytest.approx(expected.stderr, rel=1e-6)
     assert estimate.history[-1, 1] == pytest.approx(estimate.stderr)
     after = rnla.trace(1.5 * scale * A, 20, previous=estimate, rng=0)
-    # All of the estimate comes from the last one, and nothing is left to chance.
-    assert after.value == pytest.approx(1.5 * estimate.value, abs=0.5 * after.stderr)
+    # Nearly all of the estimate comes from the last one.
+    assert after.value == pytest.approx(1.5 * estimate.value, abs=4 * after.stderr)
     assert after.stderr == pytest.approx(1.5 * estimate.stderr, rel=0.5)
 
 
