@@ -95,12 +95,12 @@ def counts(report: Report, trials: int) -> None:
     report.note("published counts at confidence 95 %, as here; ratio is to Chen-Hallman's")
 
 
-def nystrom(report: Report, trials: int) -> None:
+def nystrom(report: Report, trials: int, quick: bool) -> None:
     """Errors of funNyström++ at a given number of products, n = 5000."""
     i = np.arange(1.0, 5001)
     spectra = {"100 / i^2": 100 * i**-2, "exp(-i / 100)": np.exp(-i / 100)}
     rows = []
-    for function, spectrum, matvecs, published in FUN_NYSTROM:
+    for function, spectrum, matvecs, published in FUN_NYSTROM[: 1 if quick else None]:
         f, eigenvalues = FUNCTIONS[function], spectra[spectrum]
         A, exact = scipy.sparse.diags_array(eigenvalues).tocsr(), f(eigenvalues).sum()
         row: dict[str, Any] = {"f": function, "eigenvalues": spectrum, "products": matvecs}
@@ -180,7 +180,9 @@ def _log_partition(size: int, beta: float) -> float:
     return float(np.logaddexp(*logs))
 
 
-def logdet(report: Report, n: int, repeat: int, python: Path | None) -> None:
+def logdet(
+    report: Report, n: int, repeat: int, python: Path | None, budgets: list[tuple[int, int]]
+) -> None:
     """Log-determinants of sparse matrices with known answers, beside imate."""
     k = round(np.sqrt(n))
     L = scipy.sparse.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(k, k))
@@ -195,7 +197,7 @@ def logdet(report: Report, n: int, repeat: int, python: Path | None) -> None:
     }
     for title, (A, exact) in problems.items():
         rows = []
-        for samples, degree in ((10, 30), (20, 60)):
+        for samples, degree in budgets:
             matvecs = samples * degree
             contenders: dict[str, tuple[list[float], list[float], list[float]]] = {}
             calls = {
@@ -287,16 +289,17 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument("--imate", type=Path, metavar="PYTHON", help="interpreter that has imate")
     arguments = options.parse_args(argv)
     if arguments.quick:
-        arguments.trials, arguments.spins, arguments.order, arguments.repeat = 2, 8, 2500, 1
+        arguments.trials, arguments.spins, arguments.order, arguments.repeat = 1, 8, 900, 1
     report = Report(arguments)
     if "counts" in arguments.tables:
         counts(report, arguments.trials)
     if "nystrom" in arguments.tables:
-        nystrom(report, max(2, arguments.trials // 5))
+        nystrom(report, max(2, arguments.trials // 5), arguments.quick)
     if "spins" in arguments.tables:
         spins(report, max(2, arguments.trials // 10), arguments.spins)
     if "logdet" in arguments.tables:
-        logdet(report, arguments.order, arguments.repeat, arguments.imate)
+        budgets = [(4, 10)] if arguments.quick else [(10, 30), (20, 60)]
+        logdet(report, arguments.order, arguments.repeat, arguments.imate, budgets)
     report.finish()
 
 

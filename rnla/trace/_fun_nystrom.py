@@ -20,6 +20,8 @@ from rnla.trace._vectors import VectorStream
 
 # Half of the products for the approximation, half for what it misses.
 _SHARE = 0.5
+# Its rank where a tolerance decides about the products.
+_RANK = 200
 # An eigenvalue of the core below minus this many roundoffs proves that A is indefinite.
 _ROUNDOFFS = 100
 
@@ -47,7 +49,7 @@ def fun_nystrom(
     operand : Operand
         Positive semidefinite A, (n, n).
     goal : Goal
-        Half of the products of a budget go into B; with a tolerance a tenth of n at the most.
+        Half of the products of a budget go into B; with a tolerance 200 and n / 10 at the most.
     stream : VectorStream
         Test vectors.
     degree : int or None
@@ -68,8 +70,15 @@ def fun_nystrom(
        functions", SIAM J. Matrix Anal. Appl. 44 (2023), 894-918.
     """
     n = operand.shape[0]
+    with np.errstate(all="ignore"):
+        at_zero = np.asarray(f(np.zeros(1)))
+    if at_zero.shape == (1,) and not np.isfinite(at_zero).all():
+        raise ValueError(
+            f"`{name}` must be finite at 0 for method='fun_nystrom', got {at_zero[0]}; use "
+            "'krylov_aware'"
+        )
     rank = max(1, int(_SHARE * goal.limit))
-    rank = min(rank, n // 10 + 1) if goal.has_tolerance else min(rank, n)
+    rank = min(rank, n // 10 + 1, _RANK) if goal.has_tolerance else min(rank, n)
     U, levels = nystrom_eig(operand, stream.other(1, "gaussian").columns(0, rank))
     probes = Probes(
         operand=operand,

@@ -22,8 +22,8 @@ class LanczosRuns:
 
     Run i builds an orthonormal basis of the Krylov space of ``X[:, i]`` in which A is the
     tridiagonal matrix of `alpha` and `beta`. A run that finds an invariant subspace ends there: its
-    quadrature is exact. Every vector is projected against all earlier ones, twice, so that no copy
-    of an eigenvalue appears twice; bits of a run do not depend on the runs beside it, nor on
+    quadrature is exact. Every vector is projected against all earlier ones, so that no eigenvalue
+    appears twice; bits of a run do not depend on the runs beside it, nor on
     threads.
 
     Parameters
@@ -82,11 +82,16 @@ class LanczosRuns:
         def task(start: int, stop: int) -> None:
             for i in range(start, stop):
                 basis, w = self._basis[runs[i], : j + 1], W[i]
-                for _ in range(2):
-                    # conj(V conj(w)) conjugates a vector where V^H w would copy the basis.
-                    part = (basis @ w.conj()).conj() if w.dtype.kind == "c" else basis @ w
-                    h[i] += part
-                    w -= part @ basis
+                # First the three-term recurrence, which makes w short; then all of the basis.
+                h[i, j] = np.vdot(basis[j], w)
+                w -= h[i, j] * basis[j]
+                if j:
+                    h[i, j - 1] = self.beta[runs[i], j - 1]
+                    w -= h[i, j - 1] * basis[j - 1]
+                # conj(V conj(w)) conjugates a vector where V^H w would copy the basis.
+                part = (basis @ w.conj()).conj() if w.dtype.kind == "c" else basis @ w
+                w -= part @ basis
+                h[i] += part
                 norms[i] = _norm(w)
 
         parts = 1 if W.size < _INLINE_ENTRIES else get_num_threads()

@@ -110,6 +110,11 @@ def test_a_function_that_does_not_fit(case, options):
         trace_function(f, A, rng=0, **options)
 
 
+def test_fun_nystrom_needs_a_value_at_zero():
+    with pytest.raises(ValueError, match="`f` must be finite at 0 for method='fun_nystrom'"):
+        trace_function(np.log, np.eye(9), 8, method="fun_nystrom")
+
+
 def test_zero_up_to_rounding_counts_as_zero(rng):
     # Rank 3: half of the computed zeros are negative.
     eigenvalues = np.append([1.0, 2.0, 3.0], np.zeros(37))
