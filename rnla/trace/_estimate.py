@@ -77,7 +77,7 @@ class Estimate:
 
     def __reduce__(self) -> tuple[Any, ...]:
         values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
-        return partial(Estimate, **(values | {"source": None})), ()
+        return partial(type(self), **(values | {"source": None})), ()
 
     @property
     def success(self) -> bool:
