@@ -20,7 +20,7 @@ from rnla.trace._rounds import Round
 from rnla.trace._vectors import VectorStream
 
 # The rank tells; the residuals, this many rounding floors at the most, confirm it.
-_ROUNDOFFS = 1000
+_ROUNDOFFS = 50
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,15 @@ class LeftOut:
         Numerical rank of the sketch.
     jackknife : float
         Standard error of the mean by the jackknife.
+    lost : float
+        An error of all samples alike, from what was too small to be inverted.
     """
 
     samples: NDArray[Any]
     residuals: NDArray[Any]
     rank: int
     jackknife: float
+    lost: float = 0.0
 
 
 def jackknife(pairs: NDArray[Any]) -> float:
@@ -91,16 +94,20 @@ def left_out_round(
     Returns
     -------
     Round
-        Exact where the sketch has smaller rank than columns and leaves nothing over. Signs do not
-        show that: they may be orthogonal to rows of A, or equal to each other.
+        Exact where the sketch has smaller rank than columns and leaves nothing over but rounding,
+        whose spread is in the error bar. Signs do not show that: they may be orthogonal to rows of
+        A, or equal to each other.
     """
     samples = found.samples.real if hermitian else found.samples
     value, spread = mean_and_stderr(samples)
-    small = bool(np.max(np.abs(found.residuals)) <= _ROUNDOFFS * floor)
+    small = max(float(np.max(np.abs(found.residuals))), found.lost) <= _ROUNDOFFS * floor
     exact = small and found.rank < len(samples) and vectors.generic
+    stderr = np.sqrt(spread) * np.sqrt(found.jackknife)
+    if exact and len(samples) == 1:
+        stderr = np.abs(found.residuals[0])
     return Round(
         value=value,
-        stderr=0.0 if exact else float(np.sqrt(spread) * np.sqrt(found.jackknife)),
+        stderr=float(np.hypot(stderr, found.lost)),
         degrees_of_freedom=len(samples) - 1,
         floor=floor,
         exact=exact,

@@ -41,6 +41,8 @@ class Core:
         Numerical rank.
     dropped : ndarray, shape (s,)
         ``w_i* (A - B D B*) w_i``: what eigenvalues too small to be inverted hold.
+    lost : float
+        The size of what the trace of ``B D B*`` lacks by that.
     """
 
     B: NDArray[Any]
@@ -50,6 +52,7 @@ class Core:
     shift: float
     rank: int
     dropped: NDArray[np.float64]
+    lost: float = 0.0
 
     def downdates(self) -> Iterator[tuple[slice, NDArray[Any]]]:
         """Yield rows of the matrix with columns z_i, and where they stand."""
@@ -105,6 +108,9 @@ def semidefinite_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
     Y += Y.dtype.type(shift) * Omega
     H, noise = gram(Omega, Y, "xnystrace")
     try:
+        # The shift makes a definite matrix of rounding errors, too.
+        if np.max(np.diagonal(H).real, initial=0.0) <= noise:
+            raise LinAlgError
         R = cholesky(H, check_finite=False)
     except LinAlgError:
         Y -= Y.dtype.type(shift) * Omega
@@ -151,8 +157,11 @@ def _eigen_core(Omega: NDArray[Any], Y: NDArray[Any], *, semidefinite: bool) -> 
             f"a negative Rayleigh quotient: w* A w = {eigenvalues[0]:.1e} for a combination of the "
             "test vectors; use assume='hermitian'"
         )
-    sizes = eigenvalues if semidefinite else sizes
-    kept = sizes > _CUTOFF * eps * np.max(sizes, initial=0.0)
+    largest = np.max(sizes, initial=0.0)
+    # If all of H is rounding errors, none of it can be inverted.
+    kept = (sizes > _CUTOFF * eps * largest) & (largest > noise)
+    kept &= (eigenvalues > 0) | (not semidefinite)
+    lost = _lost(Y, V[:, ~kept], np.maximum(sizes[~kept], eps * largest))
     dropped = np.abs(V[:, ~kept]) ** 2 @ eigenvalues[~kept]
     values, V = eigenvalues[kept], V[:, kept]
     signs, roots = np.sign(values), np.sqrt(np.abs(values))
@@ -167,7 +176,16 @@ def _eigen_core(Omega: NDArray[Any], Y: NDArray[Any], *, semidefinite: bool) -> 
     length = np.sqrt(np.abs(h))
     C = np.divide(C, length, out=np.zeros_like(C), where=essential)
     rank = int(np.sum(sizes > noise))
-    return Core(B, signs, C, np.where(essential, np.sign(h), 1.0), 0.0, rank, dropped)
+    return Core(B, signs, C, np.where(essential, np.sign(h), 1.0), 0.0, rank, dropped, lost)
+
+
+def _lost(Y: NDArray[Any], V: NDArray[Any], sizes: NDArray[np.float64]) -> float:
+    """Return the sum of ``||Y v_j||^2`` over the size of eigenvalue j."""
+    squares = np.zeros(V.shape[1])
+    for row in range(0, len(Y), _ROWS):
+        squares += np.sum(np.abs(Y[row : row + _ROWS] @ V) ** 2, axis=0)
+    with np.errstate(over="ignore"):
+        return float(np.sum(squares / np.maximum(sizes, np.finfo(np.float64).tiny)))
 
 
 def gram_inverse(Omega: NDArray[Any]) -> NDArray[Any]:

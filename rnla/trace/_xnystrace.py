@@ -100,7 +100,7 @@ def nystrom_samples(
         residuals = residuals * complement_factors(inverse, n)
     pairs = _pairs(core, K, masses, None if inverse is None else pair_factors(inverse, n))
     samples = value - squares / core.h + residuals
-    return LeftOut(samples, residuals, core.rank, jackknife(value + pairs))
+    return LeftOut(samples, residuals, core.rank, jackknife(value + pairs), core.lost)
 
 
 def _pairs(
