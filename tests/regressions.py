@@ -1,5 +1,7 @@
 """One test per mended bug, named by what went wrong."""
 
+import pickle
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -93,3 +95,50 @@ def test_minimum_norm_solutions_warned_of_nothing(rng):
     A = rng.standard_normal((9, 4)) @ rng.standard_normal((4, 30))
     for _ in range(20):
         assert rnla.lstsq_refine(A, rng.standard_normal(9)).success
+
+
+def test_estimates_with_a_quadrature_did_not_survive_pickle(rng):
+    # They were rebuilt as the class they derive from.
+    A = np.diag(np.arange(1.0, 31))
+    for made in (rnla.trace_function(np.sqrt, A, 20, rng=rng), rnla.spectral_density(A, 20)):
+        copy = pickle.loads(pickle.dumps(made))
+        assert type(copy) is type(made)
+        assert np.array_equal(copy.value, made.value)
+        assert copy.quadrature.trace(np.exp).value == made.quadrature.trace(np.exp).value
+        assert copy.source is None
+
+
+@pytest.mark.parametrize("method", ["xnystrace", "xsymtrace"])
+def test_single_precision_was_called_exact_with_errors_of_250_error_bars(method):
+    # The spectrum falls below rounding: rank 39 of 40, but not to be had from 36 vectors.
+    rng = np.random.default_rng(0)
+    Q = np.linalg.qr(rng.standard_normal((40, 40)))[0]
+    A = ((Q * 0.7 ** np.arange(40)) @ Q.T).astype(np.float32)
+    truth = np.trace(A, dtype=float)
+    ratios = []
+    for matvecs in (30, 36, 39):
+        for seed in range(20):
+            estimate = rnla.trace(A, matvecs, method=method, assume="psd", rng=seed)
+            ratios.append(abs(estimate.value - truth) / estimate.stderr)
+    assert np.median(ratios) < 2
+    assert np.max(ratios) < 20
+
+
+@pytest.mark.parametrize("n", [2, 12, 40])
+@pytest.mark.parametrize("method", ["xnystrace", "xsymtrace"])
+def test_rounding_errors_were_inverted(method, n, rng):
+    # w* A w is zero for skew A: its Nyström approximation was what rounding made of that.
+    G = rng.standard_normal((n, n))
+    estimate = rnla.trace(G - G.T, 1, method=method, rng=rng)
+    assert estimate.status is not rnla.Status.EXACT
+    assert abs(estimate.value) <= 1e-12 * n
+
+
+@pytest.mark.parametrize("rtol", [1e-300, 1e-17, 1e200, 1e300])
+@pytest.mark.parametrize("method", ["a_hutchpp", "hutchinson", "xtrace"])
+def test_squares_of_extreme_tolerances_overflowed(method, rtol, rng):
+    A = rng.standard_normal((50, 50)) + 5 * np.eye(50)
+    estimate = rnla.trace(A, rtol=rtol, method=method, rng=rng)
+    assert estimate.success
+    if rtol < 1:
+        assert estimate.value == pytest.approx(np.trace(A), rel=1e-13)

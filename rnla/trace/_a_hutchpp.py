@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtri
 
+from rnla.trace._assumptions import check_form
 from rnla.trace._basis import Basis, Columns, numerical_rank
 from rnla.trace._exact import exact_rounds
 from rnla.trace._hutchpp import residual_forms
@@ -60,8 +61,10 @@ def a_hutchpp_rounds(operand: Operand, vectors: VectorStream, budget: Budget) ->
         sketch.grow(width)
         rank = numerical_rank(sketch.basis.R, eps)
         if rank < sketch.Q.shape[1]:
+            check_form(operand, sketch.H, sketch.floor)
             yield sketch.exact_round(rank)
             return
+    check_form(operand, sketch.H, sketch.floor)
     yield from _residual_rounds(operand, vectors.other(1), budget, sketch, used)
 
 
@@ -129,7 +132,9 @@ class Sketch:
         self.H = H
         skew = norm(H[:, k:] - H[k:].conj().T)
         if skew > _SLACK * float(np.finfo(Q.dtype).eps) * np.sqrt(len(Q)) * norm(H):
-            self._not_hermitian(skew)
+            # Norms from the symmetry would be wrong; solvers that stop early break it, too.
+            check_form(self.operand, H, 0.0)
+            self.hermitian = False
         inside = np.trace(H)
         self.inside = (inside.real if self.operand.hermitian else inside).item()
         self.samples.extend(left)
@@ -138,14 +143,6 @@ class Sketch:
             corner = np.sum(np.abs(H[:j, j]) ** 2) + np.sum(np.abs(H[j, :j]) ** 2)
             step = float(corner + np.abs(H[j, j]) ** 2 - 2 * lengths[j - k])
             self.differences.append(self.differences[-1] + step)
-
-    def _not_hermitian(self, skew: float) -> None:
-        if self.operand.hermitian:
-            raise ValueError(
-                "`A` must be symmetric or Hermitian for `assume`='hermitian' or 'psd', but "
-                f"Q* A Q and its adjoint differ by {skew:.1e}; use assume='general'"
-            )
-        self.hermitian = False
 
     def past_the_minimum(self, constant: float, allowed: float) -> bool:
         """Return whether more columns would save fewer samples than they cost.
@@ -163,7 +160,7 @@ class Sketch:
             if k < 2 * patience:
                 return False
             sizes = np.convolve(self.samples, np.full(patience, 1 / patience), "valid")
-        cost = 2.0 * np.arange(len(sizes)) + constant * sizes / allowed**2
+        cost = 2.0 * np.arange(len(sizes)) + _samples(constant, sizes, allowed)
         return int(np.argmin(cost)) < len(sizes) - patience
 
     def exact_round(self, rank: int) -> Round:
@@ -203,7 +200,7 @@ def _residual_rounds(
         made = len(forms)
         # The norm is at most this, but for the failure probability.
         bound = squares.sum() / chdtri(made, budget.confidence)
-        needed = constant * bound / allowed**2 if allowed > 0 else np.inf
+        needed = float(_samples(constant, bound, allowed))
         spread = 1.0 if operand.dtype.kind == "c" else 2.0
         yield Round(
             value=value,
@@ -214,9 +211,17 @@ def _residual_rounds(
             method=f"a_hutchpp(sketch_size={sketch.Q.shape[1]})",
             gap=needed / made,
         )
-        likely = constant * squares.mean() / allowed**2 if allowed > 0 else np.inf
+        likely = float(_samples(constant, squares.mean(), allowed))
         if made >= _PATIENCE and likely - made >= n <= budget.left(operand.n_matvec - used):
             yield from exact_rounds(operand, "a_hutchpp, then exact (as cheap)")
             return
         step = max(1, min(_BATCH, made // _SHARE))
         target = int(min(max(made + 1, np.ceil(needed)), made + step))
+
+
+def _samples(constant: float, square: Any, allowed: float) -> Any:
+    """Return ``constant * square / allowed^2`` for tolerances of every size."""
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        # A residual of zero needs no samples, whatever the tolerance.
+        needed = constant * (square / np.float64(allowed)) / np.float64(allowed)
+    return np.where(np.asarray(square) == 0, 0.0, needed)

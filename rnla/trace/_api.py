@@ -22,6 +22,7 @@ from rnla.trace._methods import (
     Method,
     NAHutchPP,
     TestVectors,
+    XNysTrace,
     XTrace,
     resphered,
     vector_kind,
@@ -191,6 +192,7 @@ def trace(
         resphere,
     )
     operand.hermitian = is_hermitian(chosen, assume)
+    operand.semidefinite = assume == "psd" or isinstance(chosen, XNysTrace)
     operand.rescaled = True
     if rng is not None:
         as_generator(rng)

@@ -146,7 +146,8 @@ def diag(
     check_kind(test_vectors, operand.dtype)
     if rng is not None:
         as_generator(rng)
-    operand.hermitian = operand.hermitian or isinstance(chosen, XNysDiag)
+    operand.semidefinite = assume == "psd" or isinstance(chosen, XNysDiag)
+    operand.hermitian = operand.hermitian or operand.semidefinite
     return finish(_rounds(operand, chosen, budget, rng), operand, budget)
 
 

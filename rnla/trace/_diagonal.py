@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla.trace._assumptions import check_adjoint, check_products
 from rnla.trace._basis import Basis, downdate
 from rnla.trace._exact import identity_blocks
 from rnla.trace._hutchpp import split
@@ -90,6 +91,7 @@ def bks_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> Itera
         for low in range(made, target, operand.width):
             W = vectors.columns(low, min(target, low + operand.width))
             Y = operand.product(W)
+            check_products(operand, W, Y)
             size = float(np.hypot(size, norm(Y)))
             found.add(W.conj() * Y)
         yield _round(operand, "bks", found.mean, found.stderr, size / np.sqrt(target), target - 1.0)
@@ -129,7 +131,10 @@ def udiagpp_rounds(
         Y = operand.product(vectors.columns(0, k))
         size = norm(Y) / np.sqrt(k)
         Q = basis.extend(Y)
-        low_rank = _row_dots(Q, operand.adjoint_product(Q))
+        Z = operand.adjoint_product(Q)
+        check_products(operand, Q, Z)
+        check_adjoint(basis.R, Z, vectors.columns(0, k))
+        low_rank = _row_dots(Q, Z)
     found = Moments(n, operand.dtype)
     Q = basis.Q
     # Blocks of one width: the bits of the projection depend on it.
@@ -163,6 +168,8 @@ def xdiag_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> Ite
         if sketch is None:
             yield from exact_diagonal(operand, "xdiag, then exact (as cheap)")
             return
+        check_products(operand, sketch.Q, sketch.Z)
+        check_adjoint(sketch.R, sketch.Z, sketch.Omega)
         value, stderr = xdiag_average(sketch.Omega, sketch.Q, sketch.R, sketch.Z)
         count = sketch.Omega.shape[1]
         yield _round(operand, "xdiag", value, stderr, sketch.size, count - 1.0)

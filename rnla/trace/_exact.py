@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla.trace._assumptions import check_form
 from rnla.trace._input import Operand
 from rnla.trace._rounds import Round, norm, rounding_floor
 
@@ -18,7 +19,12 @@ def identity_blocks(operand: Operand) -> Iterator[tuple[slice, NDArray[np.inexac
         stop = min(n, start + operand.width)
         E = np.zeros((n, stop - start), operand.dtype)
         E[np.arange(start, stop), np.arange(stop - start)] = 1
-        yield slice(start, stop), operand.product(E)
+        columns = operand.product(E)
+        # A row norm of A is taken of any matrix, a trace of a square one.
+        if operand.hermitian:
+            corner = columns[start:stop].astype(np.result_type(operand.dtype, np.float64))
+            check_form(operand, corner, 0.0)
+        yield slice(start, stop), columns
 
 
 def exact_rounds(operand: Operand, method: str = "exact") -> Iterator[Round]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla.trace._assumptions import check_products
 from rnla.trace._estimate import Estimate, mean_and_stderr
 from rnla.trace._exact import exact_rounds
 from rnla.trace._input import Operand
@@ -23,6 +24,8 @@ _START = 16
 # A round makes as many samples as the last one says it takes, and a few more, to end with it.
 _MARGIN = 1.1
 _GROWTH = 4
+# From so many times the tolerance on, it does not matter how far.
+_FAR = 1e8
 
 
 def hutchinson_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> Iterator[Round]:
@@ -54,7 +57,7 @@ def hutchinson_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -
         samples, sizes = np.concatenate([samples, new]), np.append(sizes, size)
         state = _mean(operand, samples, norm(sizes) / np.sqrt(len(samples)))
         yield state
-        wanted = np.ceil(_MARGIN * len(samples) * budget.gap(state, operand.unit) ** 2)
+        wanted = np.ceil(_MARGIN * len(samples) * min(budget.gap(state, operand.unit), _FAR) ** 2)
         n = operand.shape[1]
         if wanted - len(samples) >= n and budget.left(operand.n_matvec - used) >= n:
             yield from exact_rounds(operand, "hutchinson, then exact (as cheap)")
@@ -70,6 +73,7 @@ def quadratic_forms(
     for low in range(start, stop, operand.width):
         W = vectors.columns(low, min(stop, low + operand.width))
         Y = operand.product(W)
+        check_products(operand, W, Y)
         samples.append(column_dots(W, Y))
         sizes.append(column_norms(Y))
     forms = np.concatenate(samples)
@@ -128,6 +132,7 @@ def shift_rounds(
         for low in range(made, target, operand.width):
             W = vectors.columns(low, min(target, low + operand.width))
             Y = operand.product(W)
+            check_products(operand, W, Y)
             X = before.product(W) * (before.unit / operand.unit)
             operand.n_matvec += W.shape[1]
             inner = np.append(inner, column_dots(X, Y).real)

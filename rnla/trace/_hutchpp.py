@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla.trace._assumptions import check_products
 from rnla.trace._basis import Basis, numerical_rank
 from rnla.trace._estimate import mean_and_stderr
 from rnla.trace._input import BLOCK, Operand
@@ -58,7 +59,10 @@ def hutchpp_rounds(
         size = norm(Y) / np.sqrt(k)
         Q = basis.extend(Y)
         del Y
-        value = column_dots(Q, operand.product(Q)).sum().item()
+        Z = operand.product(Q)
+        check_products(operand, Q, Z)
+        value = column_dots(Q, Z).sum().item()
+        del Z
         value = value.real if operand.hermitian else value
         rank = numerical_rank(basis.R, float(np.finfo(operand.dtype).eps))
         if rank < k and vectors.generic:
@@ -131,6 +135,7 @@ def residual_forms(
         X = vectors.columns(low, min(stop, low + BLOCK))
         project(X, Q)
         Y = operand.product(X)
+        check_products(operand, X, Y)
         form = column_dots(X, Y)
         if resphere:
             form = form * ((n - k) / np.maximum(column_norms(X) ** 2, np.finfo(float).tiny))
@@ -185,6 +190,7 @@ def na_hutchpp_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -
     for low in range(0, s - k - m, BLOCK):
         G = vectors.other(2).columns(low, min(s - k - m, low + BLOCK))
         Y = operand.product(G)
+        check_products(operand, G, Y)
         Y -= left @ (right.conj().T @ G)
         samples.append(column_dots(G, Y).real)
     forms = np.concatenate(samples)

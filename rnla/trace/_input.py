@@ -37,6 +37,8 @@ class Operand:
         it is a constant: there the bits of a column of the product depend on the columns beside it.
     hermitian : bool
         If True, the adjoint is A itself.
+    semidefinite : bool
+        If True, A is Hermitian and positive semidefinite.
     rescaled : bool
         If True, products are in units of a power of two that the first one sets, so that squares
         of matrices near the ends of the range are within it.
@@ -62,7 +64,7 @@ class Operand:
         self.source, self.shape, self.dtype = source, shape, dtype
         self.width = BLOCK if dense else block
         self.n_matvec = 0
-        self.hermitian = self.rescaled = False
+        self.hermitian = self.semidefinite = self.rescaled = False
         self.unit = 1.0
         self._unit_is_set = False
         self._apply, self._apply_adjoint, self._probe = apply, apply_adjoint, probe

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.rng import RNGLike, as_generator
+from rnla.trace._assumptions import check_adjoint
 from rnla.trace._basis import Basis, downdate
 from rnla.trace._choose import with_default
 from rnla.trace._diag_methods import Signs, XRowNorm
@@ -237,7 +238,9 @@ def _xrownorm(operand: Operand, vectors: VectorStream, count: int) -> Iterator[R
     G = operand.product(Omega)
     basis = Basis(operand.shape[1], operand.dtype)
     Q = basis.extend(operand.adjoint_product(G))
-    value, stderr = xrownorm_average(Omega, G, Q, basis.R, operand.product(Q))
+    Z = operand.product(Q)
+    check_adjoint(basis.R, Z, G)
+    value, stderr = xrownorm_average(Omega, G, Q, basis.R, Z)
     size = norm(G) / np.sqrt(count)
     yield Round(
         value=value,

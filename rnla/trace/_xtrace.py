@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla.trace._assumptions import check_products
 from rnla.trace._basis import Downdate, downdate
 from rnla.trace._exact import exact_rounds
 from rnla.trace._input import Operand
@@ -47,6 +48,7 @@ def xtrace_rounds(
         if sketch is None:
             yield from exact_rounds(operand, "xtrace, then exact (as cheap)")
             return
+        check_products(operand, sketch.Q, sketch.Z)
         found = xtrace_samples(
             sketch.Omega, sketch.Q, sketch.R, sketch.Z, resphere=resphere, eps=eps
         )

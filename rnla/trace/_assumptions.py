@@ -1,0 +1,100 @@
+"""What products show about A is compared with what the caller said about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla.trace._input import Operand
+from rnla.trace._rounds import norm
+
+_SLACK = 16
+
+
+def check_products(operand: Operand, X: NDArray[Any], Y: NDArray[Any]) -> None:
+    """Raise if vectors and their products belie what A is assumed to be.
+
+    Parameters
+    ----------
+    operand : Operand
+        The matrix.
+    X, Y : ndarray, shape (n, k)
+        Any vectors, and ``A X``.
+
+    Raises
+    ------
+    ValueError
+        As from `check_form`.
+    """
+    if operand.hermitian:
+        double = np.result_type(Y.dtype, np.float64)
+        noise = _SLACK * float(np.finfo(Y.dtype).eps) * norm(X) * norm(Y)
+        check_form(operand, (X.conj().T @ Y).astype(double), noise)
+
+
+def check_adjoint(form: NDArray[Any], Z: NDArray[Any], X: NDArray[Any]) -> None:
+    """Raise if two kinds of products are not those of a matrix and of its adjoint.
+
+    Parameters
+    ----------
+    form : ndarray, shape (k, k)
+        ``Q* (A X)``.
+    Z : ndarray, shape (n, k)
+        What should be ``A* Q``.
+    X : ndarray, shape (n, k)
+        Any vectors.
+
+    Raises
+    ------
+    ValueError
+        If ``Q* (A X)`` is not ``(A* Q)* X``.
+    """
+    other = Z.conj().T @ X
+    eps = float(np.finfo(Z.dtype).eps)
+    off, size = norm(form - other), max(norm(form), norm(other))
+    if off > max(_SLACK * eps * norm(Z) * norm(X), float(np.cbrt(eps)) * size):
+        raise ValueError(
+            "`adjoint`, or what `A` has for products with its adjoint, is not the adjoint of `A`: "
+            f"on some vectors w* (A v) and (A* w)* v differ by {off:.1e}, of {size:.1e}"
+        )
+
+
+def check_form(operand: Operand, H: NDArray[Any], noise: float) -> None:
+    """Raise if ``H = X* A X`` belies what A is assumed to be.
+
+    Products that are not accurate to rounding, such as those of an iterative solver, pass.
+
+    Parameters
+    ----------
+    operand : Operand
+        The matrix.
+    H : ndarray, shape (k, k)
+        The form on some vectors, in double precision.
+    noise : float
+        Size of the rounding errors in it.
+
+    Raises
+    ------
+    ValueError
+        If A is assumed to be Hermitian and H is not, or semidefinite and H has an eigenvalue below
+        zero.
+    """
+    if not operand.hermitian or H.size == 0:
+        return
+    size = norm(H)
+    noise = max(noise, float(np.cbrt(np.finfo(operand.dtype).eps)) * size)
+    skew = norm(H - H.conj().T)
+    if skew > noise:
+        raise ValueError(
+            "`A` must be symmetric or Hermitian for this `assume` or `method`, but on some vectors "
+            f"w* A v and its transpose differ by {skew:.1e}, of {size:.1e}; use assume='general'"
+        )
+    if operand.semidefinite:
+        lowest = float(np.linalg.eigvalsh(0.5 * (H + H.conj().T))[0])
+        if lowest < -noise:
+            raise ValueError(
+                "`A` must be positive semidefinite for this `assume` or `method`, but it has a "
+                f"negative Rayleigh quotient: w* A w = {lowest:.1e}; use assume='hermitian'"
+            )

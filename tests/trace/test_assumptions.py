@@ -1,0 +1,80 @@
+"""What is said about a matrix and is not so: refused where products show it."""
+
+import numpy as np
+import pytest
+from scipy.sparse.linalg import LinearOperator
+from trace_cases import SPECTRA, general, hermitian
+
+import rnla
+
+METHODS = ["exact", "hutchinson", "hutchpp", "xtrace", "a_hutchpp"]
+DIAGONAL = ["exact", "bks", "udiagpp", "xdiag"]
+
+
+def options(method):
+    return {"rtol": 0.2} if method == "a_hutchpp" else {"matvecs": 40 if method == "exact" else 20}
+
+
+@pytest.mark.parametrize("assume", ["hermitian", "psd"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+@pytest.mark.parametrize("method", METHODS)
+def test_traces_of_what_is_not_hermitian(method, dtype, assume, rng):
+    A = general(rng, 40, dtype)
+    with pytest.raises(ValueError, match="`A` must be symmetric or Hermitian"):
+        rnla.trace(A, assume=assume, method=method, rng=rng, **options(method))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex128])
+@pytest.mark.parametrize("method", METHODS)
+def test_traces_of_what_is_not_semidefinite(method, dtype, rng):
+    A = hermitian(rng, np.linspace(-1, 1, 40), dtype)
+    with pytest.raises(ValueError, match="negative Rayleigh quotient"):
+        rnla.trace(A, assume="psd", method=method, rng=rng, **options(method))
+
+
+@pytest.mark.parametrize("method", DIAGONAL)
+def test_diagonals(method, rng):
+    A = general(rng, 40, np.complex128)
+    products = options(method)
+    with pytest.raises(ValueError, match="`A` must be symmetric or Hermitian"):
+        rnla.diag(A, assume="hermitian", method=method, rng=rng, **products)
+    with pytest.raises(ValueError, match="negative Rayleigh quotient"):
+        rnla.diag(A + A.conj().T, assume="psd", method=method, rng=rng, **products)
+
+
+def test_an_exact_trace_is_not_the_real_part_of_another(rng):
+    A = np.array([[0.1 - 0.7j]])
+    assert rnla.trace(A, 1).value == A[0, 0]
+    for assume in ("hermitian", "psd"):
+        with pytest.raises(ValueError, match="`A` must be symmetric or Hermitian"):
+            rnla.trace(A, 1, assume=assume)
+
+
+def test_the_matrix_after_another_one(rng):
+    A = general(rng, 60)
+    before = rnla.trace(A, 20, rng=rng)
+    with pytest.raises(ValueError, match="`A` must be symmetric or Hermitian"):
+        rnla.trace(A, 20, previous=before, assume="hermitian", rng=rng)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_products_need_not_be_accurate_to_rounding(method, rng):
+    # As those of an iterative solver, stopped at 1e-8.
+    A = hermitian(rng, SPECTRA["flat"](40))
+    noise = 1e-8 * general(rng, 40)
+    operator = LinearOperator(A.shape, matvec=lambda x: A @ x + noise @ x, dtype=float)
+    estimate = rnla.trace(operator, assume="psd", method=method, rng=rng, **options(method))
+    assert abs(estimate.value - np.trace(A)) <= 6 * estimate.stderr + 1e-5
+
+
+@pytest.mark.parametrize("method", ["xdiag", "udiagpp"])
+def test_an_adjoint_that_is_none(method, rng):
+    A = general(rng, 40)
+    with pytest.raises(ValueError, match="is not the adjoint of `A`"):
+        rnla.diag(lambda X: A @ X, 20, shape=40, adjoint=lambda X: A @ X, method=method, rng=rng)
+
+
+def test_row_norms_with_an_adjoint_that_is_none(rng):
+    A = general(rng, 40)
+    with pytest.raises(ValueError, match="is not the adjoint of `A`"):
+        rnla.row_norms(lambda X: A @ X, 20, shape=40, adjoint=lambda X: A @ X, rng=rng)
