@@ -142,3 +142,54 @@ def test_squares_of_extreme_tolerances_overflowed(method, rtol, rng):
     assert estimate.success
     if rtol < 1:
         assert estimate.value == pytest.approx(np.trace(A), rel=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+@pytest.mark.parametrize("lowest", [1e-4, 1e-8, 1e-11])
+@pytest.mark.parametrize("graded", [False, True])
+def test_error_bar_of_an_exact_log_determinant_had_no_condition_number(dtype, lowest, graded, rng):
+    # Wrong by 1e-3 with a bar of 3e-13; grading does no harm to Cholesky factors.
+    n = 40
+    G = rng.standard_normal((n, n)) + (1j * rng.standard_normal((n, n)) if dtype is complex else 0)
+    Q = np.linalg.qr(G.astype(dtype))[0]
+    A = (Q * np.geomspace(lowest, 1e3, n)) @ Q.conj().T
+    if graded:
+        d = 2.0 ** np.linspace(-20, 20, n).astype(int)
+        A = A * d * d[:, None]
+    A = (A + A.conj().T) / 2
+    M = A.astype(np.result_type(A.dtype, np.longdouble))
+    truth = np.longdouble(0)
+    for k in range(n):
+        truth += np.log(M[k, k].real)
+        M[k + 1 :, k + 1 :] -= np.outer(M[k + 1 :, k], M[k, k + 1 :]) / M[k, k]
+    estimate = rnla.logdet(A)
+    assert abs(estimate.value - truth) <= 2 * estimate.stderr
+    assert estimate.stderr <= 1e-12 + 100 * EPS * 1e3 / lowest
+
+
+def test_operators_that_use_their_memory_again(rng):
+    # Their second product was in the place of the first.
+    A = rng.standard_normal((60, 60))
+    A = A @ A.T
+    buffer = np.empty((60, 60))
+
+    def product(X):
+        out = buffer[:, : X.shape[1]]
+        np.matmul(A, X, out=out)
+        return out
+
+    for method in ("na_hutchpp", "xnystrace", "xtrace", "hutchpp"):
+        value = rnla.trace(product, 30, method=method, shape=60, rng=0).value
+        assert value == pytest.approx(rnla.trace(A, 30, method=method, rng=0).value, rel=1e-12)
+
+
+def test_previous_of_another_kind(rng):
+    A = rng.standard_normal((60, 60))
+    with pytest.raises(TypeError, match=r"`previous` .* got an estimate of shape \(60,\)"):
+        rnla.trace(A, 20, previous=rnla.diag(A, 20))
+    with pytest.raises(TypeError, match="`previous` must be of a complex matrix"):
+        rnla.trace(A + 0j, 20, previous=rnla.trace(A, 20))
+    # The ratio of the two units overflowed.
+    small = rnla.trace(1e-200 * A, 20, previous=rnla.trace(1e200 * A, 20, rng=1), rng=0)
+    plain = rnla.trace(A, 10, method="hutchinson", rng=0)
+    assert small.value == pytest.approx(1e-200 * plain.value)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from rnla._core.checks import check_word
 from rnla._core.rng import RNGLike, as_generator
 from rnla.trace._a_hutchpp import a_hutchpp_rounds
@@ -239,6 +241,11 @@ def _after(
             "`previous` must be what rnla.trace returned in this process, with its matrix, got "
             f"{type(given).__name__}"
         )
+    if np.ndim(previous.value):
+        raise TypeError(
+            "`previous` must be what rnla.trace returned, got an estimate of shape "
+            f"{np.shape(previous.value)}"
+        )
     before = previous.source
     if before.shape != operand.shape:
         raise ValueError(f"`previous` must be of shape {operand.shape}, got {before.shape}")
@@ -248,8 +255,11 @@ def _after(
         raise ValueError("`matvecs` must be at least 2 with `previous`, got 1")
     if not budget.adaptive and budget.left(0) >= operand.shape[1]:
         return exact_rounds(operand)
-    if before.dtype.kind == "c" and operand.dtype.kind != "c":
-        raise TypeError("`previous` must be of a real matrix, as `A` is")
+    if before.dtype.kind != operand.dtype.kind:
+        kind = "complex" if operand.dtype.kind == "c" else "real"
+        raise TypeError(
+            f"`previous` must be of a {kind} matrix, as `A` is, got dtype {before.dtype}"
+        )
     kind = vector_kind(method, complex_numbers=operand.dtype.kind == "c")
     vectors = VectorStream.draw(operand.shape[1], kind, operand.dtype, rng)
     return shift_rounds(operand, before, previous, vectors, budget)

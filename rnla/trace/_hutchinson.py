@@ -26,6 +26,7 @@ _MARGIN = 1.1
 _GROWTH = 4
 # From so many times the tolerance on, it does not matter how far.
 _FAR = 1e8
+_FAR_APART = 1e100
 
 
 def hutchinson_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> Iterator[Round]:
@@ -133,7 +134,10 @@ def shift_rounds(
             W = vectors.columns(low, min(target, low + operand.width))
             Y = operand.product(W)
             check_products(operand, W, Y)
-            X = before.product(W) * (before.unit / operand.unit)
+            X = before.product(W)
+            # Beside a matrix so much larger, the shift is zero.
+            ratio = before.unit / operand.unit
+            X = X * X.dtype.type(ratio if ratio < _FAR_APART else 0.0)
             operand.n_matvec += W.shape[1]
             inner = np.append(inner, column_dots(X, Y).real)
             square = np.append(square, column_dots(X, X).real)
@@ -158,7 +162,7 @@ def _shifted(
     stderr, value = float(previous.stderr) / unit, previous.value / unit
     count = len(inner)
     others = max(count - 1, 1)
-    variance = stderr**2 * count / 2
+    variance = min(stderr, _FAR_APART) ** 2 * count / 2 if stderr < np.inf else np.inf
     numerator = (inner.sum() - inner) / others
     denominator = variance + (square.sum() - square) / others
     c = np.divide(numerator, denominator, out=np.zeros(count), where=denominator > 0)
@@ -169,7 +173,7 @@ def _shifted(
     shift = float(c.mean())
     inherited = abs(shift) * stderr if shift else 0.0
     return Round(
-        value=mean + shift * value,
+        value=mean + shift * value if shift else mean,
         stderr=float(np.hypot(spread, inherited)),
         degrees_of_freedom=count - 1,
         samples=samples,

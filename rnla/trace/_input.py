@@ -119,8 +119,11 @@ class Operand:
     def _counted(self, apply: Product, X: NDArray[Any], rows: int, name: str) -> NDArray[Any]:
         width = X.shape[1]
         self.n_matvec += width
-        if self._block is None or width <= self._block:
+        if self._block is None:
             return self._in_units(self._checked(apply(X), X, rows, name))
+        if width <= self._block:
+            # A copy, for the memory may be the operator's own, and used again the next time.
+            return self._in_units(self._checked(apply(X), X, rows, name).copy())
         out = np.empty((rows, width), self.dtype)
         for start in range(0, width, self._block):
             part = slice(start, start + self._block)
