@@ -193,3 +193,39 @@ def test_previous_of_another_kind(rng):
     small = rnla.trace(1e-200 * A, 20, previous=rnla.trace(1e200 * A, 20, rng=1), rng=0)
     plain = rnla.trace(A, 10, method="hutchinson", rng=0)
     assert small.value == pytest.approx(1e-200 * plain.value)
+
+
+@pytest.mark.parametrize("number", [bool, np.uint8])
+@pytest.mark.parametrize("method", ["slq", "krylov_aware", "fun_nystrom", "exact"])
+def test_functions_that_count_returned_booleans(method, number):
+    # The difference of two booleans raised, and that of unsigned integers wrapped around.
+    A = np.diag(np.r_[np.zeros(5), np.arange(1.0, 26)])
+
+    def count(x):
+        return (x > 0.5).astype(number)
+
+    plain = rnla.trace_function(lambda x: 1.0 * (x > 0.5), A, 28, method=method, rng=0)
+    again = rnla.trace_function(count, A, 28, method=method, rng=0)
+    assert (again.value, again.radius()) == (plain.value, plain.radius())
+
+
+def test_functions_were_called_on_nothing(rng):
+    def f(x):
+        return x / x.max()
+
+    A = np.diag(np.arange(1.0, 31))
+    for method in ("slq", "fun_nystrom", "krylov_aware"):
+        with pytest.raises(ValueError, match=r"`f` must map an array of shape \([1-9]"):
+            rnla.trace_function(lambda x: 1.0, A, 20, method=method, rng=rng)
+    assert rnla.trace_function(f, A, 20, method="slq", rng=rng).value > 0
+    with pytest.raises(TypeError, match="`f` must return real numbers, got dtype object"):
+        rnla.trace_function(lambda x: x.astype(object), A, 20, method="fun_nystrom", rng=rng)
+
+
+def test_complex_vectors_for_functions_of_real_matrices_became_signs():
+    A = np.eye(30)
+    for estimator in (rnla.logdet, rnla.spectral_density):
+        with pytest.raises(ValueError, match="is for complex `A`"):
+            estimator(A, 20, test_vectors="steinhaus")
+    with pytest.raises(ValueError, match="is for complex `A`"):
+        rnla.trace_function(np.exp, A, 20, method="slq", test_vectors="steinhaus")

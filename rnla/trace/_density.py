@@ -19,7 +19,7 @@ from rnla.trace._quadrature import SpectralQuadrature
 from rnla.trace._rules import Floats
 from rnla.trace._sampling import sample
 from rnla.trace._solve import is_small, vector_kind
-from rnla.trace._vectors import VectorStream
+from rnla.trace._vectors import VectorStream, check_kind
 
 METHODS = ("auto", "slq", "exact")
 _POINTS = 200
@@ -152,6 +152,7 @@ def spectral_density(
     grid = None if points is None else _check_points(points)
     operand = as_operand(A, shape=shape, dtype=dtype, block=block, hermitian=True)
     check_hermitian(operand)
+    check_kind(options.test_vectors, operand.dtype)
     n = operand.shape[0]
     if n == 0:
         raise ValueError("`A` must have at least one eigenvalue, got shape (0, 0)")

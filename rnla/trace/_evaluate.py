@@ -45,6 +45,8 @@ def evaluate(
     ValueError
         If it returns another shape, NaN or infinity; the message says where.
     """
+    if len(nodes) == 0:
+        return np.zeros(0)
     values = _call(f, nodes, name)
     undefined = ~np.isfinite(values)
     if undefined.any():

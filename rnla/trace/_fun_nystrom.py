@@ -72,7 +72,9 @@ def fun_nystrom(
     n = operand.shape[0]
     with np.errstate(all="ignore"):
         at_zero = np.asarray(f(np.zeros(1)))
-    if at_zero.shape == (1,) and not np.isfinite(at_zero).all():
+    # What is no array of numbers is refused with the others.
+    numbers = at_zero.shape == (1,) and at_zero.dtype.kind in "fc"
+    if numbers and not np.isfinite(at_zero).all():
         raise ValueError(
             f"`{name}` must be finite at 0 for method='fun_nystrom', got {at_zero[0]}; use "
             "'krylov_aware'"

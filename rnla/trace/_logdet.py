@@ -23,7 +23,7 @@ from rnla.trace._quadrature import SpectralQuadrature
 from rnla.trace._rules import Floats
 from rnla.trace._sampling import sample
 from rnla.trace._solve import finish, is_small, solve, vector_kind
-from rnla.trace._vectors import VectorStream
+from rnla.trace._vectors import VectorStream, check_kind
 
 METHODS = ("auto", "krylov_aware", "slq", "nystrom", "exact")
 # An array of this order has its Cholesky factor in less time than an estimate takes.
@@ -151,6 +151,7 @@ def logdet(
             )
     operand = as_operand(A, shape=shape, dtype=dtype, block=block, hermitian=True)
     check_hermitian(operand)
+    check_kind(options.test_vectors, operand.dtype)
     stream = VectorStream.draw(operand.shape[0], "gaussian", operand.dtype, rng)
     quadrature: SpectralQuadrature | None
     if options.method == "exact" or (options.method == "auto" and _is_small(operand, options)):
@@ -247,7 +248,7 @@ def _sensitivity(A: NDArray[Any], L: NDArray[Any]) -> float:
     scaled = np.abs(A) / d
     scaled /= d[:, None]
     size = float(scaled.sum(axis=0).max())
-    pocon = get_lapack_funcs("pocon", (L,))
+    pocon: Any = get_lapack_funcs("pocon", (L,))
     rcond, _ = pocon(L / d[:, None], size, uplo="L")
     return 1 / (float(rcond) * size) if rcond > 0 else np.inf
 

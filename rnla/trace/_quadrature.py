@@ -164,7 +164,9 @@ class SpectralQuadrature:
         middle = np.clip(nodes.mean(), nodes.min(), nodes.max()) if len(nodes) else 0.0
         moved = nodes + step * np.sign(middle - nodes)
         with np.errstate(all="ignore"):
-            change = np.abs(np.asarray(f(moved)) - np.asarray(f(nodes.copy())))
+            # Booleans and unsigned integers have no difference.
+            before, after = (np.asarray(f(each), np.float64) for each in (nodes.copy(), moved))
+            change = np.abs(after - before)
         return float(np.abs(self.weights) @ np.where(np.isfinite(change), change, 0.0))
 
     @property

@@ -11,7 +11,7 @@ from rnla.trace._function_estimate import FunctionEstimate
 from rnla.trace._input import as_operand
 from rnla.trace._options import check_options
 from rnla.trace._solve import finish, solve
-from rnla.trace._vectors import VectorStream
+from rnla.trace._vectors import VectorStream, check_kind
 
 METHODS = ("auto", "krylov_aware", "slq", "fun_nystrom", "exact")
 
@@ -166,6 +166,7 @@ def trace_function(
     )
     operand = as_operand(A, shape=shape, dtype=dtype, block=block, hermitian=True)
     check_hermitian(operand)
+    check_kind(options.test_vectors, operand.dtype)
     stream = VectorStream.draw(operand.shape[0], "gaussian", operand.dtype, rng)
     quadrature, estimate = solve(f, operand, options, stream, name="f")
     return finish(estimate, quadrature, operand)
