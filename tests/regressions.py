@@ -229,3 +229,23 @@ def test_complex_vectors_for_functions_of_real_matrices_became_signs():
             estimator(A, 20, test_vectors="steinhaus")
     with pytest.raises(ValueError, match="is for complex `A`"):
         rnla.trace_function(np.exp, A, 20, method="slq", test_vectors="steinhaus")
+
+
+def test_error_bars_of_bks_depended_on_the_block(rng):
+    # Norms of blocks were added up, for the floor of the error bar.
+    A = scipy.sparse.diags_array([1.0, 3.0, 1.0], offsets=[-1, 0, 1], shape=(2000, 2000))
+    A = A.tocsr()
+    bars = [
+        rnla.diag(lambda X: A @ X, 45, shape=2000, method="bks", block=block, rng=0).stderr
+        for block in (1, 7, 200)
+    ]
+    assert np.array_equal(bars[0], bars[1])
+    assert np.array_equal(bars[0], bars[2])
+
+
+@pytest.mark.parametrize("call", [rnla.logdet, rnla.spectral_density])
+def test_indices_of_sparse_matrices_were_sorted_in_place(call):
+    indptr, indices = np.array([0, 2, 4, 5]), np.array([1, 0, 1, 0, 2])
+    A = scipy.sparse.csr_array((np.array([1.0, 4.0, 4.0, 1.0, 4.0]), indices.copy(), indptr))
+    call(A)
+    assert np.array_equal(A.indices, indices)

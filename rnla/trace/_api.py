@@ -149,7 +149,8 @@ def trace(
     on the safe side. With other methods `rtol` is met by the error bar, not by a proof.
 
     Where nothing helps. A flat spectrum has no low-rank part: then every method has about the error
-    of "hutchinson", ``sqrt(2 / s) ||A||_F``. Signs have no error for diagonal A. A rank of A below
+    of "hutchinson", ``sqrt(2 / s) ||A||_F``. With signs "hutchinson" has no error for
+    diagonal A. A rank of A below
     that of the sketch is noticed, and the value then exact; so is a budget or a tolerance for which
     n products are no more.
 

@@ -21,7 +21,7 @@ from rnla.trace._input import BLOCK, Operand
 from rnla.trace._nystrom import semidefinite_core
 from rnla.trace._rounds import Budget, Round, norm
 from rnla.trace._sketches import nystrom_sketches, range_sketches
-from rnla.trace._vectors import VectorStream
+from rnla.trace._vectors import VectorStream, column_norms
 from rnla.trace._xnystrace import downdate_sums
 
 _START = 16
@@ -80,7 +80,8 @@ def bks_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> Itera
     """
     n = operand.shape[1]
     found = Moments(n, operand.dtype)
-    size = 0.0
+    # Of every column by itself: a sum over a block would depend on its width.
+    sizes: list[float] = []
     used = operand.n_matvec
     target = _START if budget.adaptive else budget.left(0)
     while True:
@@ -92,9 +93,10 @@ def bks_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> Itera
             W = vectors.columns(low, min(target, low + operand.width))
             Y = operand.product(W)
             check_products(operand, W, Y)
-            size = float(np.hypot(size, norm(Y)))
+            sizes.extend(column_norms(Y))
             found.add(W.conj() * Y)
-        yield _round(operand, "bks", found.mean, found.stderr, size / np.sqrt(target), target - 1.0)
+        size = norm(np.array(sizes)) / np.sqrt(target)
+        yield _round(operand, "bks", found.mean, found.stderr, size, target - 1.0)
         if target >= n and budget.left(operand.n_matvec - used) >= n:
             yield from exact_diagonal(operand, "bks, then exact (as cheap)")
             return

@@ -43,8 +43,8 @@ def check_hermitian(operand: Operand) -> None:
 
 
 def _sparse_asymmetry(A: Any, dtype: np.dtype[Any]) -> tuple[float, float]:
-    # Small integers overflow, and booleans have no difference.
-    A = A.tocsr().astype(dtype, copy=False)
+    # Small integers overflow, booleans have no difference, and it would sort the caller's indices.
+    A = A.tocsr().astype(dtype, copy=True)
     difference = A - A.conj().T
     off = float(abs(difference).max()) if difference.nnz else 0.0
     return off, float(abs(A).max()) if A.nnz else 0.0

@@ -103,6 +103,10 @@ def row_norms(
     at most ``(m + n) s`` numbers of memory for s products. Where all singular values of A
     are equal, Q gains nothing and "hutchinson" has three times as many samples.
 
+    The samples of "xrownorm" depend on each other, and squares of few numbers are skewed: its 95 %
+    intervals hold about 85 % of the norms, and 60 to 80 % where the singular values fall off a
+    cliff. Those of "hutchinson" hold 85 to 95 %.
+
     References
     ----------
     .. [1] E. N. Epperly, "Make the most of what you have: resource-efficient randomized algorithms
