@@ -54,6 +54,7 @@ def contenders(A: np.ndarray) -> dict[str, Solver]:
         "rnla spir": Solver(_rnla("spir"), compiled=True),
         "rnla spne": Solver(_rnla("spne"), compiled=True),
         "rnla gram": Solver(_rnla("gram"), compiled=True),
+        "rnla mixed": Solver(_rnla(rnla.lstsq.SPIR(inner_dtype="auto")), compiled=True),
     }
 
 
@@ -140,7 +141,7 @@ def _gram(A: np.ndarray, b: np.ndarray, turn: int) -> tuple[np.ndarray, float]:
     return x, 4.0
 
 
-def _rnla(method: str) -> Any:
+def _rnla(method: Any) -> Any:
     def solve(A: np.ndarray, b: np.ndarray, turn: int) -> tuple[np.ndarray, float]:
         result = rnla.lstsq_refine(A, b, method=method, rng=turn)
         return result.x, result.n_passes

@@ -4,17 +4,20 @@ import logging
 from importlib import import_module
 from typing import Any
 
-from rnla import lstsq, sketch
+from rnla import eigen, lstsq, sketch
 from rnla._core.results import LstsqResult
 from rnla._core.status import ConvergenceWarning, RnlaWarning, Status
 from rnla._core.threads import get_num_threads, limit_threads, set_num_threads
 from rnla._core.versions import show_versions
+from rnla.eigen import EigenResult, eigsh, epsi, svds
+from rnla.linalg.nystrom import nystrom
+from rnla.linalg.range_finder import range_finder
+from rnla.linalg.rsvd import rsvd
+from rnla.linalg.surrogate import Surrogate
 from rnla.lstsq import lstsq_refine
 from rnla.lstsq._warmup import warmup
 from rnla.refinement import RefineResult, refine
-
-# The function takes the place of the module of its name among the attributes of this package;
-# `from rnla.trace import ...` finds the module all the same.
+from rnla.sketch import leverage_scores
 from rnla.trace import (
     Estimate,
     FunctionEstimate,
@@ -32,6 +35,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ConvergenceWarning",
+    "EigenResult",
     "Estimate",
     "FunctionEstimate",
     "LstsqResult",
@@ -40,18 +44,27 @@ __all__ = [
     "SpectralDensity",
     "SpectralQuadrature",
     "Status",
+    "Surrogate",
     "diag",
+    "eigen",
+    "eigsh",
+    "epsi",
     "get_num_threads",
+    "leverage_scores",
     "limit_threads",
     "logdet",
     "lstsq",
     "lstsq_refine",
+    "nystrom",
+    "range_finder",
     "refine",
     "row_norms",
+    "rsvd",
     "set_num_threads",
     "show_versions",
     "sketch",
     "spectral_density",
+    "svds",
     "trace",
     "trace_function",
     "warmup",

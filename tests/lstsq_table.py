@@ -33,6 +33,7 @@ METHODS: dict[str, Any] = {
     "sketch_and_solve": "sketch_and_solve",
     "gram": "gram",
     "lapack": "lapack",
+    "cgls": "cgls",
 }
 
 
@@ -240,6 +241,15 @@ INPUTS: dict[str, Any] = {
 SKETCHES_NAMED = tuple(f"sketch {family}" for family in SKETCHES if family != "sparse_sign")
 # Not tall enough for a sketch: LAPACK takes over, and says so.
 NOT_TALL = ("m = n", "m = n + 1", "m = 2 n", "m = 6 n", "m < n, damp", "1 x 1")
+OPERATORS = (
+    *(
+        name
+        for name in INPUTS
+        if name.startswith("operator") and name != "operator without rmatvec"
+    ),
+    "damp, operator",
+    "weights, damp, operator",
+)
 EMPTY = ("m x 0", "0 x n", "0 x 0", "no right-hand side")
 # Laws of their own.
 APART = ("m < n", "operator without rmatvec")
@@ -270,7 +280,7 @@ REFUSALS = (
     ),
     Refusal(
         "`preconditioner`",
-        ("spne", "sketch_and_solve", "gram", "lapack"),
+        ("spne", "sketch_and_solve", "gram", "lapack", "cgls"),
         ("preconditioner", "preconditioner, x0 = 1e300"),
         "spir",
     ),
@@ -282,7 +292,7 @@ REFUSALS = (
     ),
     Refusal(
         "`sketch` or `sketch_size`",
-        ("gram", "lapack"),
+        ("gram", "lapack", "cgls"),
         (*SKETCHES_NAMED, "sketch operator", "sketch_size"),
         "spir",
     ),
@@ -292,6 +302,7 @@ REFUSALS = (
         ("sketch operator", "sketch_size"),
         "iterative_sketching",
     ),
+    Refusal("an operator", ("cgls",), OPERATORS, "spir"),
 )
 
 

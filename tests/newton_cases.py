@@ -63,6 +63,7 @@ class Model:
 
     def newton(self, x):
         """Full Newton steps with Householder QR of the true root, halved while F rises."""
+        last = np.inf
         for _ in range(60):
             R = np.linalg.qr(np.vstack([self.hessian_root(x), np.diag(self.penalty)]))[1]
             step = -np.linalg.solve(R, np.linalg.solve(R.T, self.gradient(x)))
@@ -71,6 +72,11 @@ class Model:
             while not self.objective(x + length * step) <= self.objective(x) + noise:
                 length /= 2
             x = x + length * step
+            # Once it no longer falls, the decrement is rounding.
+            size = np.linalg.norm(R @ step)
+            if size**2 <= noise and size > 0.5 * last:
+                break
+            last = size
         return x
 
     def decrement(self, x):
@@ -89,7 +95,7 @@ def digits():
     return _with_intercept(X, y % 2)
 
 
-def badly_scaled(rng, m=20_000, n=50):
+def badly_scaled(rng, m=8000, n=50):
     scale = np.logspace(-4, 4, n)
     A = rng.standard_normal((m, n)) @ (np.eye(n) + rng.standard_normal((n, n)) / 2)
     x = rng.standard_normal(n) / 10

@@ -48,7 +48,7 @@ fig.tight_layout()
 # LAPACK's orthogonal factorisation and the normal equations. The certificate of ``lstsq_refine``
 # comes with the result; here all three are judged by the same function.
 
-conditions = np.logspace(0, 14, 15)
+conditions = np.logspace(0, 14, 8)
 errors = {"lstsq_refine": [], "LAPACK": [], "normal equations": []}
 for condition in conditions:
     A, b, _ = lstsq_problem(m, n, condition=condition, residual=1e-3, rng=12)
@@ -58,7 +58,7 @@ for condition in conditions:
         "normal equations": np.linalg.solve(A.T @ A, A.T @ b),
     }
     for name, x in solutions.items():
-        errors[name].append(rnla.lstsq.backward_error(A, b, x))
+        errors[name].append(rnla.lstsq.backward_error(A, b, x, exact=False))
 
 fig, ax = plt.subplots()
 for name, values in errors.items():

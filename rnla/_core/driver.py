@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from rnla._core.status import Status
 
+Recertify = Callable[[NDArray[Any]], NDArray[np.float64]]
+
 
 @dataclass(frozen=True)
 class State:
@@ -32,6 +34,9 @@ class State:
         Norms of ``b - A x`` of a certified state.
     column_errors : ndarray or None
         The backward error of every column, of which `error` is the largest.
+    recertify : callable or None
+        Of a certified state: ``recertify(X)`` returns the error of every column of an `X` close to
+        `x`, say `x` in lower precision, for one or two readings of A.
     """
 
     n_iter: int
@@ -40,6 +45,7 @@ class State:
     form: Callable[[], NDArray[Any]]
     residual_norm: NDArray[np.float64] | None = None
     column_errors: NDArray[np.float64] | None = None
+    recertify: Recertify | None = None
 
     @cached_property
     def x(self) -> NDArray[Any]:

@@ -33,11 +33,15 @@ class LstsqResult:
         is to be the solution of minimum norm, it has two parts, and rows are scaled instead of
         columns: ``||b - A x|| / ||x||`` (of the residual's part in the range of A where rows
         depend on each other) and ``||x - A^H y|| / ||y||``, the distance of `x` from the row
-        space with the multipliers y that the solver found; their root of the sum of squares.
+        space with the multipliers y that the solver found; their root of the sum of squares; with
+        `damp` both are of ``[A, damp I]`` and (x, z), where ``A x + damp z = b``. It
+        is measured on `x` as returned: in single precision some 1e-8, which rounding alone costs,
+        although ``success`` and `history` speak of the solution before that.
     residual_norm : float or ndarray, shape (k,)
         ``||b - A x||`` for each right-hand side.
     rank : int
-        Numerical rank of the column-scaled matrix; of the row-scaled one for m < n.
+        Numerical rank of the column-scaled matrix; of the row-scaled one for m < n; n where `damp`
+        is above the cut-off.
     condition : float
         Estimated condition number of that matrix.
     n_iter : int

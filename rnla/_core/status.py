@@ -20,8 +20,16 @@ class Status(Enum):
         "the certificate stopped falling above the tolerance and the best iterate is returned; "
         "a better surrogate may go on: a larger `sketch_size`, or a direct method"
     )
+    DIVERGED = (
+        "the iteration left the answer that it was close to, and the best iterate is returned; "
+        "another surrogate, or a larger `sketch_size`, may converge"
+    )
     MAX_ITERATIONS = "the iteration limit was reached; raise `maxiter` or loosen `rtol`"
     STOPPED_BY_CALLBACK = "the callback raised StopIteration; the best iterate is returned"
+    OUT_OF_RANGE = (
+        "the solution has entries too small for its precision, which rounding lost; convert `A` or "
+        "`b` to double precision"
+    )
     FELL_BACK = (
         "the randomized method missed the tolerance, so LAPACK solved the problem and met it"
     )

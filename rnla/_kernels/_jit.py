@@ -1,4 +1,4 @@
-"""The one place that decides how rnla compiles a kernel."""
+"""The one place that decides how rnla compiles a kernel, and the prefetch that kernels share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from numba import njit
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -72,3 +75,31 @@ def _warn_uncached(module: str) -> None:
         RuntimeWarning,
         stacklevel=4,
     )
+
+
+def _prefetch_into(locality: int) -> Any:
+    """Make the intrinsic ``prefetch(array, index)``, a hint that never faults."""
+
+    def prefetch(typing_context, array, index):
+        signature = types.void(array, index)
+
+        def generate(context, builder, signature, arguments):
+            data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+            byte_pointer = ir.IntType(8).as_pointer()
+            word = ir.IntType(32)
+            function_type = ir.FunctionType(ir.VoidType(), [byte_pointer, word, word, word])
+            function = cgutils.get_or_insert_function(
+                builder.module, function_type, "llvm.prefetch.p0"
+            )
+            address = builder.bitcast(builder.gep(data, [arguments[1]]), byte_pointer)
+            builder.call(function, [address, word(0), word(locality), word(1)])
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return intrinsic(prefetch)
+
+
+# Ask for the cache line of `array[index]`, into the first level or only into the second.
+prefetch = _prefetch_into(3)
+prefetch_far = _prefetch_into(2)

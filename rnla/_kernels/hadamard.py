@@ -9,12 +9,9 @@ at a small constant width.
 """
 
 import numpy as np
-from llvmlite import ir
-from numba import njit, types
-from numba.core import cgutils
-from numba.extending import intrinsic
+from numba import njit
 
-from rnla._kernels._jit import kernel
+from rnla._kernels._jit import kernel, prefetch_far
 
 PANEL = 64
 SIDE = 64
@@ -32,25 +29,6 @@ _7 = np.uintp(7)
 _ROW = np.uintp(PANEL)
 _EIGHT_ROWS = np.uintp(8 * PANEL)
 _SUBTILE = np.uintp(SIDE * PANEL)
-
-
-@intrinsic
-def _prefetch(typing_context, array, index):
-    """Ask for the cache line of `array[index]`, into the second-level cache; a hint only."""
-    signature = types.void(array, index)
-
-    def generate(context, builder, signature, arguments):
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        byte_pointer = ir.IntType(8).as_pointer()
-        word = ir.IntType(32)
-        function_type = ir.FunctionType(ir.VoidType(), [byte_pointer, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
-        address = builder.bitcast(builder.gep(data, [arguments[1]]), byte_pointer)
-        # Locality 2 of 3: 256 lines ahead are more than the first level can wait for.
-        builder.call(function, [address, word(0), word(2), word(1)])
-        return context.get_dummy_value()
-
-    return signature, generate
 
 
 @njit(inline="always", error_model="numpy")
@@ -187,8 +165,8 @@ def load_rows(A, n, column, width, before, rows, signs, tile):
             for r in range(8):
                 ahead = min(max(i + r + _AHEAD - before, 0), final) * n + column
                 for c in range(0, width, line):
-                    _prefetch(A, np.uintp(ahead + c))
-                _prefetch(A, np.uintp(ahead + width - 1))
+                    prefetch_far(A, np.uintp(ahead + c))
+                prefetch_far(A, np.uintp(ahead + width - 1))
             _load_group(A, n, column, width, i, before, rows, signs, tile)
         _sweep_far(tile, np.uintp(subtile) * _SUBTILE, width)
 
@@ -209,7 +187,7 @@ def load_columns(A, m, column, width, before, start, rows, signs, tile):
         for c in range(width):
             source = (column + c) * m + start - before
             for ahead in range(high, min(high + SIDE, m - start + before), line):
-                _prefetch(A, np.uintp(source + ahead))
+                prefetch_far(A, np.uintp(source + ahead))
             for i in range(low, high):
                 tile[i * PANEL + c] = signs[i] * A[np.uintp(source + i)]
         for group in range(8):

@@ -6,36 +6,14 @@ result depends neither on the thread count nor on the layout nor on how rows are
 """
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
-from rnla._kernels._jit import kernel
+from rnla._kernels._jit import kernel, prefetch
 
 # A compile-time width lets LLVM emit straight vector code; 64 doubles are eight cache lines.
 PANEL = 64
 _WIDTH = np.uintp(PANEL)
 # Rows are short pieces far apart, which hardware prefetchers do not follow.
 _AHEAD = 32
-
-
-@intrinsic
-def _prefetch(typing_context, array, index):
-    """Ask for the cache line of `array[index]`; a hint only, never a fault."""
-    signature = types.void(array, index)
-
-    def generate(context, builder, signature, arguments):
-        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        byte_pointer = ir.IntType(8).as_pointer()
-        word = ir.IntType(32)
-        function_type = ir.FunctionType(ir.VoidType(), [byte_pointer, word, word, word])
-        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
-        address = builder.bitcast(builder.gep(data, [arguments[1]]), byte_pointer)
-        builder.call(function, [address, word(0), word(3), word(1)])
-        return context.get_dummy_value()
-
-    return signature, generate
 
 
 @kernel
@@ -51,7 +29,7 @@ def scatter_panel(A, n, column, packed, scale, first, last, out):
         source = np.uintp(i * n + column)
         ahead = np.uintp(min(i + _AHEAD, rows - 1) * n + column)
         for c in range(0, PANEL, line):
-            _prefetch(A, ahead + np.uintp(c))
+            prefetch(A, ahead + np.uintp(c))
         for k in range(first, last):
             entry = packed[k, i]
             target = np.uintp(entry >> 1) * _WIDTH

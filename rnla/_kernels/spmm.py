@@ -1,68 +1,98 @@
-"""Products of CSR rows with a dense block.
+"""Products of CSR rows with a block of columns.
 
-Each row of the result is summed in registers, eight columns at a time, in the order of the stored
-entries: the result does not depend on how rows are shared out.
+The sums of a row are formed in the order of its stored entries, four of them at a time where there
+are many columns: the result does not depend on how rows are shared out.
 """
 
 import numpy as np
 
 from rnla._kernels._jit import kernel
 
+# From this many columns on, sums in memory beat sums in registers.
+WIDE = 8
+
 _1 = np.uintp(1)
 _2 = np.uintp(2)
 _3 = np.uintp(3)
 _4 = np.uintp(4)
-_5 = np.uintp(5)
-_6 = np.uintp(6)
-_7 = np.uintp(7)
 
 
 @kernel
-def multiply_csr_rows(indptr, indices, data, X, width, zero, out):
-    """Write ``A @ X`` to `out` for the rows of A that `indptr` points to.
+def multiply_column(indptr, indices, data, X, width, column, zero, out):
+    """Write one column of ``A @ X`` to `out` for the rows of A that `indptr` points to.
 
     `X` (n, width) and `out` (rows, width) are C-ordered and flattened to one axis; `zero` is that
-    of their dtype.
+    of their dtype. Unsigned indices spare the test for negative ones.
     """
-    b = np.uintp(width)
-    eights = width - width % 8
-    fours = eights + (width - eights) // 4 * 4
+    b, c = np.uintp(width), np.uintp(column)
     for i in range(indptr.shape[0] - 1):
-        start, stop = indptr[i], indptr[i + 1]
-        row = np.uintp(i) * b
-        for c in range(0, eights, 8):
-            u = np.uintp(c)
-            s0, s1, s2, s3 = zero, zero, zero, zero
-            s4, s5, s6, s7 = zero, zero, zero, zero
-            for p in range(start, stop):
-                v = data[p]
-                t = np.uintp(indices[p]) * b + u
-                s0 += v * X[t]
-                s1 += v * X[t + _1]
-                s2 += v * X[t + _2]
-                s3 += v * X[t + _3]
-                s4 += v * X[t + _4]
-                s5 += v * X[t + _5]
-                s6 += v * X[t + _6]
-                s7 += v * X[t + _7]
-            t = row + u
-            out[t], out[t + _1], out[t + _2], out[t + _3] = s0, s1, s2, s3
-            out[t + _4], out[t + _5], out[t + _6], out[t + _7] = s4, s5, s6, s7
-        for c in range(eights, fours, 4):
-            u = np.uintp(c)
-            s0, s1, s2, s3 = zero, zero, zero, zero
-            for p in range(start, stop):
-                v = data[p]
-                t = np.uintp(indices[p]) * b + u
-                s0 += v * X[t]
-                s1 += v * X[t + _1]
-                s2 += v * X[t + _2]
-                s3 += v * X[t + _3]
-            t = row + u
-            out[t], out[t + _1], out[t + _2], out[t + _3] = s0, s1, s2, s3
-        for c in range(fours, width):
-            u = np.uintp(c)
-            s0 = zero
-            for p in range(start, stop):
-                s0 += data[p] * X[np.uintp(indices[p]) * b + u]
-            out[row + u] = s0
+        row = np.uintp(i)
+        p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
+        s = zero
+        while p < stop:
+            s += data[p] * X[np.uintp(indices[p]) * b + c]
+            p += _1
+        out[row * b + c] = s
+
+
+@kernel
+def multiply_two_columns(indptr, indices, data, X, width, column, zero, out):
+    """Write two columns of ``A @ X`` to `out`, like `multiply_column`."""
+    b, c = np.uintp(width), np.uintp(column)
+    for i in range(indptr.shape[0] - 1):
+        row = np.uintp(i)
+        p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
+        s0, s1 = zero, zero
+        while p < stop:
+            v, t = data[p], np.uintp(indices[p]) * b + c
+            s0 += v * X[t]
+            s1 += v * X[t + _1]
+            p += _1
+        t = row * b + c
+        out[t], out[t + _1] = s0, s1
+
+
+@kernel
+def multiply_four_columns(indptr, indices, data, X, width, column, zero, out):
+    """Write four columns of ``A @ X`` to `out`, like `multiply_column`."""
+    b, c = np.uintp(width), np.uintp(column)
+    for i in range(indptr.shape[0] - 1):
+        row = np.uintp(i)
+        p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
+        s0, s1, s2, s3 = zero, zero, zero, zero
+        while p < stop:
+            v, t = data[p], np.uintp(indices[p]) * b + c
+            s0 += v * X[t]
+            s1 += v * X[t + _1]
+            s2 += v * X[t + _2]
+            s3 += v * X[t + _3]
+            p += _1
+        t = row * b + c
+        out[t], out[t + _1], out[t + _2], out[t + _3] = s0, s1, s2, s3
+
+
+@kernel
+def multiply_rows_wide(indptr, indices, data, X, out):
+    """Write all columns of ``A @ X`` to `out` (rows, b); both are C-ordered."""
+    width = out.shape[1]
+    for i in range(indptr.shape[0] - 1):
+        row = np.uintp(i)
+        p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
+        for c in range(width):
+            out[row, np.uintp(c)] = 0
+        while p + _3 < stop:
+            v0, v1, v2, v3 = data[p], data[p + _1], data[p + _2], data[p + _3]
+            j0, j1 = np.uintp(indices[p]), np.uintp(indices[p + _1])
+            j2, j3 = np.uintp(indices[p + _2]), np.uintp(indices[p + _3])
+            for c in range(width):
+                u = np.uintp(c)
+                out[row, u] = (
+                    out[row, u] + v0 * X[j0, u] + v1 * X[j1, u] + v2 * X[j2, u] + v3 * X[j3, u]
+                )
+            p += _4
+        while p < stop:
+            v, j = data[p], np.uintp(indices[p])
+            for c in range(width):
+                u = np.uintp(c)
+                out[row, u] += v * X[j, u]
+            p += _1

@@ -43,7 +43,8 @@ class EigenResult:
         Blocks multiplied: how often A was read.
     history : ndarray, shape (steps,)
         The certificate that was compared with the tolerance, for the first answer and after each
-        step: the largest residual norm relative to the scale of A.
+        step: the largest residual norm relative to the scale of A. `rnla.epsi` also counts by how
+        much a value fell behind that of an earlier sweep.
     residual_history : ndarray, shape (steps, k)
         The residual norms of every pair, likewise; (0, k) where they were not recorded.
     value_history : ndarray, shape (steps, k)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,12 +11,8 @@ from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from rnla._core.checks import as_inexact, check_finite_array, inexact_dtype
-from rnla._core.threads import get_num_threads, run_parts
-from rnla._kernels.spmm import multiply_csr_rows
+from rnla.linalg.spmm import by_real_parts, checked_rows, multiply_csr
 
-# Where waking the pool costs more than a product of this many updates.
-_INLINE_UPDATES = 1 << 15
-_PARTS_PER_THREAD = 4
 # GEMM on so few columns is slower than as many GEMVs.
 _FEW_COLUMNS = 3
 _EYE_COLUMNS = 64
@@ -113,7 +108,7 @@ class DenseBlock(BlockOperator):
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.dtype.kind != "c" and X.dtype.kind == "c":
-            return _by_real_parts(self._product, X)
+            return by_real_parts(self._product, X)
         if X.shape[1] <= _FEW_COLUMNS:
             return _by_columns(lambda x: self.A @ x, X, self.shape[0])
         return np.asarray(self.A @ X)
@@ -121,7 +116,7 @@ class DenseBlock(BlockOperator):
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.dtype.kind != "c":
             if X.dtype.kind == "c":
-                return _by_real_parts(self._adjoint, X)
+                return by_real_parts(self._adjoint, X)
             if X.shape[1] <= _FEW_COLUMNS:
                 return _by_columns(lambda x: self.A.T @ x, X, self.shape[1])
             return np.asarray(self.A.T @ X)
@@ -147,9 +142,9 @@ class SparseBlock(BlockOperator):
         self._rows: Any = None
         self._columns: Any = None
         if A.format == "csc":
-            self._columns = _checked_rows(csr_array(A.T))
+            self._columns = checked_rows(csr_array(A.T))
         else:
-            self._rows = _checked_rows(csr_array(A))
+            self._rows = checked_rows(csr_array(A))
 
     @property
     def rows(self) -> Any:
@@ -183,9 +178,10 @@ class OperatorBlock(BlockOperator):
     def __init__(self, A: LinearOperator) -> None:
         super().__init__(A.shape, inexact_dtype(A.dtype, "A"))
         self.A = A
+        self.by_columns = not _multiplies_blocks(A, "matmat")
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
-        name = "matmat" if _multiplies_blocks(self.A, "matmat") else "matvec"
+        name = "matvec" if self.by_columns else "matmat"
         return self._apply(_implementation(self.A, name), X, self.shape[0], name)
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -279,81 +275,6 @@ def as_block_operator(
     if check_finite:
         check_finite_array(A, name)
     return DenseBlock(A if dtype is None else A.astype(dtype, copy=False))
-
-
-def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
-    """Return ``A X`` for a CSR array of checked structure, on the pool.
-
-    Parameters
-    ----------
-    A : csr_array, shape (m, n)
-        Real or complex.
-    X : ndarray, shape (n, b)
-        Of the precision of A, real or complex.
-
-    Returns
-    -------
-    ndarray, shape (m, b)
-        C-ordered; the same bits for every number of threads.
-    """
-    if A.dtype.kind != "c" and X.dtype.kind == "c":
-        return _by_real_parts(lambda Y: multiply_csr(A, Y), X)
-    (m, n), width = A.shape, X.shape[1]
-    if X.shape[0] != n:
-        raise ValueError(f"a block of shape ({n}, b) is needed, got {X.shape}")
-    out = np.empty((m, width), np.result_type(A.dtype, X.dtype))
-    source = np.ascontiguousarray(X, out.dtype).reshape(-1)
-    target, zero = out.reshape(-1), out.dtype.type(0)
-    work = A.nnz * width
-
-    def task(start: int, stop: int) -> None:
-        multiply_csr_rows(
-            A.indptr[start : stop + 1],
-            A.indices,
-            A.data,
-            source,
-            width,
-            zero,
-            target[start * width : stop * width],
-        )
-
-    parts = 1 if work < _INLINE_UPDATES else _PARTS_PER_THREAD * get_num_threads()
-    run_parts(task, _balanced_rows(A.indptr, parts))
-    return out
-
-
-def _balanced_rows(indptr: NDArray[Any], count: int) -> list[tuple[int, int]]:
-    """Cut the rows into pieces of about as many entries each; a row counts as one more."""
-    m = len(indptr) - 1
-    work = indptr + np.arange(m + 1, dtype=np.int64)
-    edges = np.searchsorted(work, np.linspace(0, work[-1], count + 1)[1:-1])
-    bounds = np.unique(np.concatenate([[0], edges, [m]]))
-    return [(int(start), int(stop)) for start, stop in pairwise(bounds)]
-
-
-def _checked_rows(A: Any) -> Any:
-    """Return A if its structure is sound: the kernel would read whatever an index points at."""
-    indptr, indices = A.indptr, A.indices
-    sound = (
-        len(indptr) == A.shape[0] + 1
-        and indptr[0] == 0
-        and (np.diff(indptr) >= 0).all()
-        and indptr[-1] <= min(len(indices), len(A.data))
-        and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < A.shape[1]))
-    )
-    if not sound:
-        raise ValueError("`A` must be a valid sparse matrix: an index lies outside its shape")
-    return A
-
-
-def _by_real_parts(apply: Any, X: NDArray[Any]) -> NDArray[Any]:
-    """Apply a real map to a complex block as to twice as many real columns."""
-    X = np.ascontiguousarray(X)
-    width = X.shape[1]
-    if 0 in X.shape:
-        return np.asarray(apply(X.real)).astype(X.dtype)
-    product = np.ascontiguousarray(apply(X.view(X.real.dtype).reshape(-1, 2 * width)))
-    return product.view(X.dtype)
 
 
 def _by_columns(apply: Any, X: NDArray[Any], m: int) -> NDArray[Any]:

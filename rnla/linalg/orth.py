@@ -17,7 +17,9 @@ InnerProduct = Callable[[NDArray[Any]], NDArray[Any]]
 _VANISHED = 100
 # A round that leaves columns at least this long loses no orthogonality.
 _KEPT_LENGTH = 0.5
-_ROUNDS = 8
+_ROUNDS = 12
+_PATIENCE = 4
+_PIECE = 1024
 _DRAWS = 4
 
 
@@ -28,6 +30,7 @@ def orthonormal_block(
     inner: InnerProduct | None = None,
     basis_image: NDArray[Any] | None = None,
     floor: float = 0.0,
+    projected: bool = False,
     rng: np.random.Generator | None = None,
 ) -> NDArray[Any]:
     """Orthonormalise a block, against a basis if one is given.
@@ -49,6 +52,8 @@ def orthonormal_block(
     floor : float, default 0
         Columns of X at most this long (in the Euclidean norm) are noise and dropped: for residuals
         of an operator A a small multiple of ``eps * ||A||``.
+    projected : bool, default False
+        The block has been projected once, so that a first round need not.
     rng : Generator, optional
         Directions that vanish are replaced by random ones, so that Q has ``min(b, n - m)``
         columns. Without it they are left out.
@@ -83,7 +88,8 @@ def orthonormal_block(
     if inner is not None and basis_image is None:
         basis_image = inner(V) if V.shape[1] else V
     MV = V if basis_image is None else basis_image
-    Q: NDArray[Any] = _orthonormal(_unit_columns(X.astype(dtype, copy=False), floor), V, MV, inner)
+    Q = _unit_columns(X.astype(dtype, copy=False), floor)
+    Q = _orthonormal(Q, V, MV, inner, projected=projected)
     if rng is None:
         return Q
     wanted = min(width, n - V.shape[1])
@@ -98,6 +104,38 @@ def orthonormal_block(
         )
         Q = np.hstack([Q, fresh])
     return Q
+
+
+def project_out(
+    X: NDArray[Any], V: NDArray[Any], MV: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return ``X - V H`` and ``H = (M V)^H X``: one round of block Gram-Schmidt.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, b)
+        The block.
+    V, MV : ndarray, shape (n, m)
+        The basis and its product with M.
+
+    Returns
+    -------
+    remainder : ndarray, shape (n, b)
+        A new array.
+    H : ndarray, shape (m, b)
+        Coordinates.
+    """
+    if not (V.flags.f_contiguous and MV.flags.f_contiguous):
+        H = MV.conj().T @ X
+        return X - V @ H, H
+    # Vectors as rows, piece by piece: BLAS packs the longer factor, and a piece stays in cache.
+    rows, basis, image = np.array(X.T, order="C"), V.T, MV.T
+    coordinates = np.zeros((len(rows), len(image)), np.result_type(X, V))
+    for start in range(0, len(V), _PIECE):
+        piece = slice(start, start + _PIECE)
+        coordinates += rows[:, piece] @ image[:, piece].conj().T
+    rows = rows - coordinates @ basis
+    return rows.T, coordinates.T
 
 
 def random_block(rng: np.random.Generator, shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
@@ -144,19 +182,40 @@ def _squared_lengths(X: NDArray[Any]) -> NDArray[Any]:
 
 
 def _orthonormal(
-    Q: NDArray[Any], V: NDArray[Any], MV: NDArray[Any], inner: InnerProduct | None
+    Q: NDArray[Any],
+    V: NDArray[Any],
+    MV: NDArray[Any],
+    inner: InnerProduct | None,
+    *,
+    projected: bool = False,
 ) -> NDArray[Any]:
     if inner is not None and Q.shape[1]:
         Q = _unit_in_norm(Q, inner)
-    for _ in range(_ROUNDS):
+    for round_ in range(_ROUNDS):
         if Q.shape[1] == 0:
             return Q
-        if V.shape[1]:
-            Q = Q - V @ (MV.conj().T @ Q)
-        Q, clean = _orthogonalise(Q, inner)
-        if clean:
+        skipped = projected and round_ == 0
+        if V.shape[1] and not skipped:
+            Q = _project(Q, V, MV)
+        # A direction keeps its length from the second round on. What goes on vanishing is the
+        # rounding error of an ill-conditioned M.
+        shortest = _KEPT_LENGTH if round_ >= _PATIENCE else _VANISHED * np.finfo(Q.dtype).eps
+        Q, clean = _orthogonalise(Q, inner, float(shortest))
+        if clean and not skipped:
             return Q
     raise np.linalg.LinAlgError("the inner product is not positive on the block")
+
+
+def _project(Q: NDArray[Any], V: NDArray[Any], MV: NDArray[Any]) -> NDArray[Any]:
+    """Project against V; twice, where so little is left that its rounding errors show."""
+    left, _ = project_out(Q, V, MV)
+    before, after = np.sqrt(_squared_lengths(Q)), np.sqrt(_squared_lengths(left))
+    eps = np.finfo(Q.dtype).eps
+    if (after >= np.sqrt(eps) * before).all():
+        return left
+    keep = after > _VANISHED * eps * before
+    left = left[:, keep] * (before[keep] / after[keep])
+    return project_out(left, V, MV)[0]
 
 
 def _unit_in_norm(Q: NDArray[Any], inner: InnerProduct) -> NDArray[Any]:
@@ -166,13 +225,15 @@ def _unit_in_norm(Q: NDArray[Any], inner: InnerProduct) -> NDArray[Any]:
     return np.asarray(Q[:, keep] / np.sqrt(squares[keep]))
 
 
-def _orthogonalise(Q: NDArray[Any], inner: InnerProduct | None) -> tuple[NDArray[Any], bool]:
+def _orthogonalise(
+    Q: NDArray[Any], inner: InnerProduct | None, shortest: float
+) -> tuple[NDArray[Any], bool]:
     """Orthonormalise columns of at most unit length; tell whether little was changed."""
     eps = np.finfo(Q.dtype).eps
     MQ = Q if inner is None else inner(Q)
     G: NDArray[Any] = Q.conj().T @ MQ
     lengths = np.sqrt(np.maximum(np.diagonal(G).real, 0.0))
-    keep = lengths > _VANISHED * eps
+    keep = lengths > shortest
     if not keep.all():
         Q, MQ, G = Q[:, keep], MQ[:, keep], G[np.ix_(keep, keep)]
         lengths = lengths[keep]
@@ -185,9 +246,9 @@ def _orthogonalise(Q: NDArray[Any], inner: InnerProduct | None) -> tuple[NDArray
         return Q @ (inverse / lengths[:, None]), bool(close and lengths.min() > _KEPT_LENGTH)
     Q = Q / lengths
     if inner is not None:
-        return _by_columns(Q, MQ / lengths, inner), False
+        return _by_columns(Q, MQ / lengths, inner, shortest), False
     W, R, _ = qr(Q, mode="economic", pivoting=True, check_finite=False)
-    rank = int(np.count_nonzero(np.abs(np.diagonal(R)) > _VANISHED * eps))
+    rank = int(np.count_nonzero(np.abs(np.diagonal(R)) > shortest))
     return np.ascontiguousarray(W[:, :rank]), False
 
 
@@ -198,15 +259,15 @@ def _inverse_cholesky(G: NDArray[Any], eps: float) -> NDArray[Any] | None:
         T: NDArray[Any] = np.triu(np.linalg.inv(L).conj().T)
     except np.linalg.LinAlgError:
         return None
-    # The rounding error of G, relative to its smallest eigenvalue: it is what the second round
-    # has to mend. Columns of G are of unit length, so the norm of T is the condition.
-    loss = len(G) * eps * float(np.abs(T).max()) ** 2 * _VANISHED
-    return T if loss < _KEPT_LENGTH else None
+    # Columns of G are of unit length, so the size of T is the condition of the block: its square
+    # times eps is the orthogonality that is lost, itself the part of the span.
+    return T if float(np.abs(T).max()) < eps**-0.25 else None
 
 
-def _by_columns(Q: NDArray[Any], MQ: NDArray[Any], inner: InnerProduct) -> NDArray[Any]:
+def _by_columns(
+    Q: NDArray[Any], MQ: NDArray[Any], inner: InnerProduct, shortest: float
+) -> NDArray[Any]:
     """Gram-Schmidt, twice for each column, with unit columns that may depend on each other."""
-    eps = np.finfo(Q.dtype).eps
     kept = np.empty_like(Q)
     images = np.empty_like(Q)
     r = 0
@@ -217,7 +278,7 @@ def _by_columns(Q: NDArray[Any], MQ: NDArray[Any], inner: InnerProduct) -> NDArr
             q, image = q - kept[:, :r] @ h, image - images[:, :r] @ h
         square = float(np.vdot(q, inner(q[:, None])[:, 0]).real)
         length = np.sqrt(max(square, 0.0))
-        if length > _VANISHED * eps:
+        if length > shortest:
             kept[:, r], images[:, r] = q / length, image / length
             r += 1
     return kept[:, :r].copy()

@@ -4,6 +4,7 @@ from rnla.lstsq._api import lstsq_refine
 from rnla.lstsq._backward_error import backward_error
 from rnla.lstsq._choose import choose_method
 from rnla.lstsq._methods import (
+    CGLS,
     FOSSILS,
     LAPACK,
     SIRR,
@@ -20,6 +21,7 @@ from rnla.lstsq._newton_result import NewtonResult
 from rnla.lstsq._path import RidgePath, ridge_path
 
 __all__ = [
+    "CGLS",
     "FOSSILS",
     "LAPACK",
     "SIRR",

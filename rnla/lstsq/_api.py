@@ -14,7 +14,7 @@ from rnla._core.rng import RNGLike, as_generator
 from rnla._core.status import ConvergenceWarning, Status
 from rnla.lstsq._check import Restore, check_problem
 from rnla.lstsq._choose import resolve
-from rnla.lstsq._defaults import MAXITER, RANK_CUTOFF, TOLERANCE
+from rnla.lstsq._defaults import RANK_CUTOFF, TOLERANCE
 from rnla.lstsq._methods import Method
 from rnla.lstsq._problem import Problem
 from rnla.lstsq._small import is_small, plain, solve_tiny
@@ -76,13 +76,16 @@ def lstsq_refine(
     method : str or a method object, default "auto"
         "spir" is the engine above; "spne" corrects the sketch's factor by one matrix product
         instead of iterating; "gram" refines the Cholesky factor of ``A^H A`` and accepts only
-        well-conditioned A; "lapack" is Householder QR. "sirr" and "fossils" are other stable
+        well-conditioned A; "lapack" is Householder QR; "cgls" has no factor at all, for sparse A
+        with very many columns. "sirr" and "fossils" are other stable
         engines; "iterative_sketching", "sketch_and_precondition" and "sketch_and_solve" are less
         accurate and here for comparison. `rnla.lstsq.choose_method` tells what "auto" takes. A
         method object such as ``rnla.lstsq.SPIR()`` carries its own options.
     sketch : str or SketchingOperator, default "sparse_sign"
         For methods that sketch: "sparse_sign", "count_sketch", "srht", "gaussian", "rademacher"
-        or an operator of shape (d, m). Refused by "gram" and "lapack", like `sketch_size`.
+        or an operator of shape (d, m). Refused by the others, like `sketch_size`; "auto"
+        uses both where it sketches, which `choose_method` tells, and neither with a
+        `preconditioner`.
     sketch_size : int, optional
         Rows d of the sketch, n to m. Smaller is cheaper to factor and needs more iterations;
         below 2 n convergence may be slow. Default: by a cost model, 4 n to 12 n. For m < n the
@@ -99,10 +102,11 @@ def lstsq_refine(
         "sirr", "iterative_sketching" and "sketch_and_precondition".
     rtol : float, optional
         Stop when the backward error, as `LstsqResult` defines it, is at most `rtol`. Default: twice
-        the machine epsilon of double precision, whatever the input's precision. A rank-deficient
-        problem also counts as solved at `rcond`, one with m < n at ten epsilons.
+        the machine epsilon of double precision, whatever the input's precision; then a
+        rank-deficient problem also counts as solved at `rcond`, one with m < n at ten epsilons.
+        For input in single precision it is reached before the solution is rounded.
     maxiter : int, optional
-        Corrections allowed, 0 or more. Default 400; 20 to 40 are usual.
+        Corrections allowed, 0 or more. Default 400, where 20 to 40 are usual; 4000 for "cgls".
     callback : callable, optional
         ``callback(state)`` after the first answer and every step, with ``state.n_iter``,
         ``state.error``, ``state.certified`` and ``state.x``; raise ``StopIteration`` to stop.
@@ -124,6 +128,7 @@ def lstsq_refine(
         If shapes do not fit, `A` or `b` holds NaN or infinity, or an option is out of range;
         if ``method="gram"`` meets a matrix that is not well conditioned; if the method has no
         use for an option: the message names one that has.
+        Also if an operator's product with finite numbers is NaN or infinity.
     TypeError
         If an argument has the wrong type, or an operator lacks products with its adjoint.
 
@@ -151,6 +156,11 @@ def lstsq_refine(
     Cost of "gram" for a sparse A: one product of two entries for every pair in a row, and
     ``n^3 / 3`` flops; "auto" tries it first where a sketch would cost four times that.
 
+    For a sparse A, "auto" takes no method that needs more than 4 GiB: from 7800 columns on there is
+    no sketch, from 10,000 on no Gram matrix, and "cgls" iterates without a factor. It needs about
+    as many steps as the condition number of the column-scaled A says, and its certificate, from
+    products with A alone, is an upper bound.
+
     Columns are scaled to equal norm first, by powers of two and without copying A; rank is decided
     on the scaled matrix. When it is deficient, the solution is orthogonal to the null space; with
     columns of very different size that null space itself is only as certain as `rcond` makes it.
@@ -160,7 +170,9 @@ def lstsq_refine(
     formed anew; from the second on the correction is damped, without which the residual would
     stay above roundoff by the square of the condition number. Rows are scaled, which does not
     change the solution. "lapack" does the same with the factor of ``A^H`` itself; the other
-    methods need m >= n, or `damp` above 0. Weights cost a copy of A.
+    methods need m >= n, or `damp` above 0, when they work on the tall ``[A; damp I]``. With `damp`,
+    these two find the vector (x, z) of minimum norm with ``A x + damp z = b``, which is the same
+    problem, and certify that; a sparse A stays sparse. Weights cost a copy of A.
 
     It gains nothing over LAPACK when m is not several times n or the matrix is small: "auto" then
     takes LAPACK.
@@ -219,30 +231,33 @@ def lstsq_refine(
         rcond=RANK_CUTOFF if rcond is None else rcond,
         preconditioner=preconditioner,
         tolerance=TOLERANCE if rtol is None else rtol,
-        maxiter=MAXITER if maxiter is None else maxiter,
+        maxiter=maxiter,
         callback=callback,
         check_finite=check_finite,
     )
     chosen, stable = resolve(method, problem, sketch, sketch_size)
     if problem.B.shape[1] == 0 or 0 in problem.A.shape:
         return _empty(problem, chosen, restore)
-    solved = solve(problem, chosen, stable, rng).judged(problem.rcond)
+    solved = solve(problem, chosen, stable, rng).judged(problem)
     state, status = solved.outcome.state, solved.outcome.status
     if not np.isfinite(state.error):
         problem.A.check_finite()
-    if not status.met_tolerance and not state.error <= problem.tolerance:
+    x = restore.solution(state.x)
+    error, kept = restore.certificate(state, x, problem.tolerance)
+    if status.met_tolerance and not kept:
+        status = Status.OUT_OF_RANGE
+    if not status.met_tolerance and not error <= problem.tolerance:
         warnings.warn(
-            f"backward error {state.error:.1e} is above rtol={problem.tolerance:.1e}: "
-            f"{status.value}",
+            f"backward error {error:.1e} is above rtol={problem.tolerance:.1e}: {status.value}",
             ConvergenceWarning,
             stacklevel=2,
         )
     assert state.residual_norm is not None  # the driver returns certified states only
     return LstsqResult(
-        x=restore.solution(state.x),
+        x=x,
         status=status,
         method=solved.method,
-        backward_error=state.error,
+        backward_error=error,
         residual_norm=restore.norms(state.residual_norm),
         rank=solved.rank,
         condition=solved.condition,

@@ -11,6 +11,7 @@ from rnla._core.checks import as_inexact, check_finite_array, check_positive_flo
 from rnla.linalg.factor import column_scale, upper_factor
 from rnla.linalg.normal import as_normal
 from rnla.lstsq._certificate import exact_backward_error, karlson_walden
+from rnla.lstsq._minimum_norm_error import exact_minimum_norm_error
 
 
 def backward_error(
@@ -26,10 +27,12 @@ def backward_error(
     .. math:: \min \{ \|[E, \theta f]\|_F / \|A\|_F :
               x = \arg\min_y \|(b + f) - (A + E) y\| \}
 
+    For m < n, where every change has many solutions, `x` is to be the one of minimum norm.
+
     Parameters
     ----------
     A : array_like, sparse matrix or LinearOperator, shape (m, n)
-        The matrix, m >= n.
+        The matrix; for m < n of full rank, because otherwise `x` cannot solve every system near.
     b : array_like, shape (m,)
         Right-hand side.
     x : array_like, shape (n,)
@@ -38,22 +41,24 @@ def backward_error(
         Weight of changes of `b`; infinite: only `A` is changed. Small values count changes of `b`
         as cheap.
     exact : bool, default True
-        True: the exact formula of Walden, Karlson and Sun, by an SVD of A. False: the estimate of
-        Karlson and Walden by Householder QR, within a factor sqrt(2) and several times faster.
+        True: the exact formula of Walden, Karlson and Sun [1]_ by an SVD of A. False: the estimate
+        of Karlson and Walden [2]_ by Householder QR, within a factor sqrt(2) and several times
+        faster. For m < n it is the exact formula of Sun and Sun [3]_ in either case.
 
     Returns
     -------
     float
         Relative to ``||A||_F``; about 1e-16 for a backward stable solver in double precision.
+        Infinite where no change of A alone will do: for x = 0, m < n and b other than 0.
 
     Raises
     ------
     ValueError
-        If shapes do not fit, ``m < n`` or the data hold NaN or infinity.
+        If shapes do not fit or the data hold NaN or infinity.
 
     Notes
     -----
-    Sparse matrices and operators are made dense. Cost O(m n^2) flops, memory one copy of A.
+    Sparse matrices and operators are made dense. Cost O(m n min(m, n)) flops, memory one copy of A.
 
     References
     ----------
@@ -61,6 +66,8 @@ def backward_error(
        squares problem", Numer. Linear Algebra Appl. 2 (1995), 271-286.
     .. [2] R. Karlson, B. Walden, "Estimation of optimal backward perturbation bounds for the
        linear least squares problem", BIT 37 (1997), 862-869.
+    .. [3] J.-G. Sun, Z. Sun, "Optimal backward perturbation bounds for underdetermined systems",
+       SIAM J. Matrix Anal. Appl. 18 (1997), 393-402.
 
     Examples
     --------
@@ -79,8 +86,6 @@ def backward_error(
     vector = vector.astype(np.result_type(dense, vector), copy=False)
     solution = solution.astype(np.result_type(dense, solution), copy=False)
     m, n = dense.shape
-    if m < n:
-        raise ValueError(f"`A` must have at least as many rows as columns, got shape {(m, n)}")
     if vector.shape != (m,) or solution.shape != (n,):
         raise ValueError(
             f"`b` and `x` must have shapes ({m},) and ({n},), got {vector.shape} and "
@@ -97,6 +102,8 @@ def backward_error(
     norm = float(np.linalg.norm(dense))
     if norm == 0:
         return 0.0
+    if m < n:
+        return exact_minimum_norm_error(dense, vector, solution, theta) / norm
     if exact:
         return exact_backward_error(dense, vector, solution, theta) / norm
     r = vector - dense @ solution

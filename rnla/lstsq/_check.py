@@ -14,14 +14,17 @@ from rnla._core.checks import (
     check_int,
     check_positive_float,
 )
-from rnla._core.driver import Callback
+from rnla._core.driver import Callback, State
 from rnla.linalg.adopt import MOST_CONDITION, adopted
 from rnla.linalg.factor import column_scale
 from rnla.linalg.normal import DampedNormal, NormalOperator, as_normal
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._problem import Problem
+from rnla.lstsq._rounds import worst
 
 _EXTREME = 1e100
+# Rounding a solution moves its image by less than one unit of its precision, unless it underflows.
+_ROUNDINGS = 4
 
 
 def check_problem(
@@ -69,7 +72,7 @@ def check_problem(
         B=columns,
         rcond=check_positive_float(rcond, "rcond", below=1.0),
         tolerance=check_positive_float(tolerance, "rtol", below=1.0),
-        maxiter=check_int(maxiter, "maxiter", 0),
+        maxiter=None if maxiter is None else check_int(maxiter, "maxiter", 0),
         callback=callback,
         X0=X0,
         P=_checked_preconditioner(preconditioner, normal),
@@ -103,7 +106,7 @@ def _checked_start(x0: Any, B: NDArray[Any], n: int, restore: Restore) -> NDArra
 def _checked_preconditioner(P: Any, A: NormalOperator) -> Preconditioner | None:
     if P is None:
         return None
-    n = min(A.shape)
+    n = min(A.inner.shape if isinstance(A, DampedNormal) else A.shape)
     if not isinstance(P, Preconditioner):
         return _adopted_preconditioner(P, A, n)
     if P.shape[0] != n:
@@ -131,8 +134,7 @@ def _adopted_preconditioner(P: Any, A: NormalOperator, n: int) -> Preconditioner
     check_finite_array(M, "preconditioner")
     if M.dtype.kind == "c" and A.dtype.kind != "c":
         raise TypeError("`preconditioner` must be real for a real `A`")
-    tall = A if A.shape[0] >= A.shape[1] else A.transposed()
-    adopted_one, condition = adopted(M.astype(A.dtype), tall)
+    adopted_one, condition = adopted(M.astype(A.dtype), A.tall)
     if adopted_one is None or not condition <= MOST_CONDITION:
         raise ValueError(
             f"`preconditioner` leaves a condition number of at least {condition:.1e} in `A` times "
@@ -189,6 +191,14 @@ class Restore:
                 "convert `A` or `b` to double precision"
             )
         return result
+
+    def certificate(self, state: State, x: NDArray[Any], tolerance: float) -> tuple[float, bool]:
+        """Return the error of `x` from `solution`, and whether rounding left it what it can be."""
+        if np.dtype(self.dtype).char in "dD":
+            return state.error, True
+        assert state.recertify is not None  # the driver returns certified states only
+        error = worst(state.recertify(self.start(x)))
+        return error, error <= max(tolerance, state.error, _ROUNDINGS * np.finfo(self.dtype).eps)
 
     def norms(self, norms: NDArray[np.float64]) -> Any:
         norms = norms * self.unit * self.weight_unit

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from rnla._core.checks import check_int, check_positive_float
+from rnla.linalg.balance import gemm_balance
 from rnla.linalg.factor import equilibrating_scale, frobenius, inverse_upper
 from rnla.linalg.normal import DampedNormal, NormalOperator, as_normal
+from rnla.lstsq._cost import FACTORS, QR_SHARE, gram_passes, spir_passes, spne_passes
 from rnla.lstsq._defaults import DENSE_BYTES
 from rnla.lstsq._methods import (
+    CGLS,
     LAPACK,
     NAMES,
     SKETCHED,
@@ -26,21 +29,12 @@ from rnla.lstsq._methods import (
 from rnla.lstsq._problem import Problem
 from rnla.sketch import SketchingOperator
 
-# Flops that take as long as reading one double, by kind of work: see docs/develop/kernels.md.
-_BALANCE_GEMM = 20.0
-_BALANCE_QR = 7.0
 # For sparse matrices, in flops of QR: adding a product to an entry somewhere in a matrix, and what
 # an entry of A costs SPIR (eight such additions and some 25 sweeps).
 _SCATTER = 200.0
 _SPARSE_ENTRY = 4000.0
 # The share of that cost that a trial may take.
 _TRIAL = 0.25
-# Readings of A that a sketch costs.
-_PASSES_SKETCH = 5.0
-_DECIMALS = 2 * 16 * np.log(10)
-_FACTORS = (4, 5, 6, 8, 10, 12)
-# Rows added for a handful of columns, where averages mean little.
-_SPARE = 8
 # Below this many entries QR is as fast as anything, and so it is below these numbers of rows and
 # aspects m / n (measured: bench/small.py, docs/develop/kernels.md); the minima are flat.
 _SMALL = 400_000
@@ -50,7 +44,9 @@ _SPIR_ROWS, _SPIR_ASPECT = 30_000, 24
 _TALL = 6
 _PROBE_FACTOR = 3
 _PROBE_LIMIT = 3e5
-_WITHOUT_PRECONDITIONER = (Gram, LAPACK, SPNE, SketchAndSolve)
+_WITHOUT_PRECONDITIONER = (Gram, LAPACK, CGLS, SPNE, SketchAndSolve)
+# Arrays of n x n that stand at once: beside the sketch, or with the Gram matrix.
+_SQUARES, _GRAM_SQUARES = 4, 5
 
 
 def choose_method(
@@ -81,6 +77,11 @@ def choose_method(
     Choice
         With ``.method`` and ``.reason``.
 
+    Raises
+    ------
+    ValueError
+        If `A` is an operator, or has m < n, and a sketch with its factors would take over 4 GiB.
+
     Examples
     --------
     >>> import numpy as np
@@ -100,20 +101,18 @@ def choose(
     """Do the work of `choose_method` on a wrapped matrix with `k` right-hand sides."""
     m, n = A.shape
     stable = choose_stable(A, k, sketch, sketch_size)
-    if m < n:
+    if m < n or is_damped_wide(A):
         return stable
     if A.is_dense and m * n < _SMALL:
         return Choice(method=LAPACK(), reason="small: Householder QR is as fast as any sketch")
     if (
         A.is_dense
         and m >= max(_GRAM_ROWS, _GRAM_ASPECT * n)
-        and gram_passes(n, k) < min(spir_passes(m, n, k, sketch_size), spne_passes(m, n, k))
+        and _gram_is_cheapest(A, k, sketch_size)
         and _looks_well_conditioned(A)
     ):
-        return Choice(
-            method=Gram(), reason="few columns and well conditioned: one matrix product is cheapest"
-        )
-    if isinstance(stable.method, SPIR) and _sparse_gram_is_cheap(A):
+        return Choice(method=Gram(), reason="well conditioned: one matrix product is cheapest")
+    if isinstance(stable.method, SPIR | CGLS) and _sparse_gram_is_cheap(A):
         return Choice(
             method=Gram(), reason="sparse: to try the Gram matrix costs little beside a sketch"
         )
@@ -126,21 +125,27 @@ def choose_stable(
     """Choose for a matrix of any condition number."""
     m, n = A.shape
     spir = SPIR(sketch=sketch, sketch_size=sketch_size)
+    if is_damped_wide(A):
+        return _choose_wide(A.inner, spir)
     if m < n:
         return _choose_wide(A, spir)
     if A.matrix_free:
+        _check_fits(A)
         if m < 2 * n:
             return Choice(method=LAPACK(), reason="m < 2 n: too few rows for a sketch")
         return Choice(method=spir, reason="an operator is sketched by n products")
     # Twice the memory of A is what QR needs for its copy.
     huge = m >= _TALL * n and 16 * m * n > DENSE_BYTES
     if not A.is_dense:
+        if not _fits(A):
+            return Choice(method=CGLS(), reason="sparse, with too many columns for a factor")
         if m >= _TALL * n or huge:
             return Choice(method=spir, reason="sparse and tall: the sketch is small")
         return Choice(method=LAPACK(), reason="sparse but not tall: QR of the dense matrix")
     if not huge and m < max(_SPIR_ROWS, _SPIR_ASPECT * n):
         return Choice(method=LAPACK(), reason="not tall: Householder QR is as fast as a sketch")
-    if spne_passes(m, n, k) < spir_passes(m, n, k, sketch_size):
+    balance = gemm_balance(A)
+    if spne_passes(m, n, k, balance) < spir_passes(m, n, k, sketch_size, balance):
         return Choice(
             method=SPNE(sketch=sketch, sketch_size=sketch_size),
             reason="few columns or many right-hand sides: one more matrix product, no iteration",
@@ -148,8 +153,28 @@ def choose_stable(
     return Choice(method=spir, reason="tall: a sketch and a few readings of A")
 
 
+def is_damped_wide(A: NormalOperator) -> TypeGuard[DampedNormal]:
+    """Tell whether damping has made a matrix with more columns than rows a tall one."""
+    return isinstance(A, DampedNormal) and A.is_wide
+
+
+def _fits(A: NormalOperator, squares: float = min(FACTORS) + _SQUARES) -> bool:
+    """Tell whether a sketch, or so many square matrices of the smaller dimension, may be made."""
+    return squares * A.dtype.itemsize * float(min(A.shape)) ** 2 <= DENSE_BYTES
+
+
+def _check_fits(A: NormalOperator) -> None:
+    if not A.is_dense and not _fits(A):
+        size = min(FACTORS) * A.dtype.itemsize * float(min(A.shape)) ** 2 / 2**30
+        raise ValueError(
+            f"`A` of shape {A.shape} needs a sketch of {size:.1f} GiB, more than method='auto' "
+            "makes; method='spir' makes it where there is the memory"
+        )
+
+
 def _choose_wide(A: NormalOperator, spir: SPIR) -> Choice:
     m, n = A.shape
+    _check_fits(A)
     if A.matrix_free:
         enough = n >= 2 * m
     elif A.is_dense:
@@ -164,55 +189,20 @@ def _choose_wide(A: NormalOperator, spir: SPIR) -> Choice:
     )
 
 
-def default_sketch_size(m: int, n: int) -> int:
-    """Return the number of sketch rows with the smallest modelled cost.
-
-    Each step of conjugate gradients gains a factor of about ``sqrt(d / n)``, and the factorization
-    of the sketch costs ``2 d n**2`` flops. A multiple of n is factored in its own memory.
-    """
-    factor = min(_FACTORS, key=lambda factor: _cost(m, n, 1, factor))
-    return min(m, n * (factor + _SPARE // max(1, n)))
-
-
-def gram_passes(n: int, k: int) -> float:
-    """Return the modelled time of the Gram method in readings of A."""
-    return 2 + n / _BALANCE_GEMM + 2 * _sweep(k)
-
-
-def spne_passes(m: int, n: int, k: int) -> float:
-    """Return the modelled time of SPNE in readings of A."""
-    factor = default_sketch_size(m, n) / n
-    return _PASSES_SKETCH + 3 * n / _BALANCE_GEMM + 4 * _sweep(k) + _factorization(m, n, factor)
-
-
-def spir_passes(m: int, n: int, k: int = 1, sketch_size: int | None = None) -> float:
-    """Return the modelled time of SPIR in readings of A."""
-    factor = (sketch_size or default_sketch_size(m, n)) / n
-    return _cost(m, n, k, max(1.5, factor))
-
-
-def _cost(m: int, n: int, k: int, factor: float) -> float:
-    # Three sweeps beside the steps: the certificates of the start and of two rounds.
-    steps = 3 + 1.25 * _DECIMALS / np.log(factor) / 2
-    return _PASSES_SKETCH + float(steps) * _sweep(k) + _factorization(m, n, factor)
-
-
-def _sweep(k: int) -> float:
-    """Return the readings of A one step costs; with several columns it is a matrix product."""
-    return 1.1 if k == 1 else max(2.2, 4 * k / _BALANCE_GEMM)
-
-
-def _factorization(m: int, n: int, factor: float) -> float:
-    return 2 * factor * n**2 / (_BALANCE_QR * m)
+def _gram_is_cheapest(A: NormalOperator, k: int, sketch_size: int | None) -> bool:
+    m, n = A.shape
+    balance = gemm_balance(A)
+    others = spir_passes(m, n, k, sketch_size, balance), spne_passes(m, n, k, balance)
+    return gram_passes(n, k, balance) < min(others)
 
 
 def _sparse_gram_is_cheap(A: NormalOperator) -> bool:
     """Compare it with a sketch in flops of QR: for an ill-conditioned A it is tried in vain."""
-    if A.is_dense or A.matrix_free:
+    if A.is_dense or A.matrix_free or not _fits(A, _GRAM_SQUARES):
         return False
     cube = float(A.shape[1]) ** 3
-    gram = _SCATTER * A.gram_updates() + cube / 3 * _BALANCE_QR / _BALANCE_GEMM
-    sketch = _SPARSE_ENTRY * A.entries + 2 * min(_FACTORS) * cube
+    gram = _SCATTER * A.gram_updates() + cube / 3 * QR_SHARE
+    sketch = _SPARSE_ENTRY * A.entries + 2 * min(FACTORS) * cube
     return gram < _TRIAL * sketch
 
 
@@ -251,6 +241,10 @@ def resolve(
             f"`preconditioner` is of no use to method={chosen.name!r}, which needs a factor of its "
             "own; use method='spir'"
         )
+    if problem.P is not None and is_damped_wide(problem.A) and not isinstance(chosen, SPIR):
+        raise ValueError(
+            f"`preconditioner` is of no use to method={chosen.name!r} with m < n; use method='spir'"
+        )
     if problem.X0 is not None and _takes_no_start(chosen):
         raise ValueError(
             f"`x0` is of no use to method={chosen.name!r} with a start of its own; "
@@ -270,7 +264,7 @@ def _resolve(
     sketch: str | SketchingOperator,
     sketch_size: int | None,
 ) -> tuple[Method, Method | None]:
-    if isinstance(method, SketchedMethod | Gram | LAPACK):
+    if isinstance(method, SketchedMethod | Gram | LAPACK | CGLS):
         if sketch_size is not None or not (isinstance(sketch, str) and sketch == "sparse_sign"):
             raise ValueError(
                 "`sketch` and `sketch_size` must be left out when `method` is an object, which "
@@ -290,7 +284,7 @@ def _resolve(
         options = kind(sketch=sketch, sketch_size=sketch_size)
         if kind.name == name:
             return options, None
-    direct: dict[str, Method] = {"gram": Gram(), "lapack": LAPACK()}
+    direct: dict[str, Method] = {"gram": Gram(), "lapack": LAPACK(), "cgls": CGLS()}
     if name in direct:
         if sketch_size is not None or sketch != "sparse_sign":
             unused = "sketch" if sketch_size is None else "sketch_size"

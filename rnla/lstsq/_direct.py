@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from rnla._core.checks import check_finite_array
 from rnla.linalg.factor import column_scale, triangular_factor
-from rnla.linalg.normal import DenseNormal, NormalOperator
+from rnla.linalg.normal import DampedNormal, DenseNormal, NormalOperator
 from rnla.linalg.precondition import preconditioner_from_factor
 from rnla.lstsq._certificate import KarlsonWalden
+from rnla.lstsq._choose import is_damped_wide
 from rnla.lstsq._defaults import DENSE_BYTES, EPS
 from rnla.lstsq._iterations import spir
 from rnla.lstsq._methods import Gram
@@ -44,27 +48,39 @@ def solve_gram(problem: Problem, method: Gram) -> Solved | None:
 
 def fits_dense(A: NormalOperator) -> bool:
     """Tell whether A is dense or small enough to become dense."""
-    return A.is_dense or 8 * A.shape[0] * A.shape[1] <= DENSE_BYTES
+    m, n = A.inner.shape if is_damped_wide(A) else A.shape
+    return A.is_dense or 8 * (m + n) * min(m, n) <= DENSE_BYTES
+
+
+def _checked_dense(A: NormalOperator) -> NDArray[Any]:
+    dense = A.todense()
+    check_finite_array(dense, "A")
+    A.n_passes += 1
+    return dense
+
+
+def _lapack_minimum_norm(problem: Problem, dense: NDArray[Any], tall: NormalOperator) -> Solved:
+    R, _, scale = triangular_factor(dense, np.empty((len(dense), 0)))
+    P = preconditioner_from_factor(R, scale, problem.rcond)
+    return solve_minimum_norm(problem, tall, P, "lapack")
 
 
 def solve_lapack(problem: Problem) -> Solved:
     """Householder QR of A itself, which is the case S = I, refined where that still gains."""
     A, B = problem.A, problem.B
-    m, n = A.shape
     if not fits_dense(A):
-        # With `damp` a wide A has become the tall [A; damp I].
-        way = "without `damp` use method='spir'" if m < 2 * n else "use method='spir'"
+        m, n = (A.inner if isinstance(A, DampedNormal) else A).shape
         raise ValueError(
             f"method='lapack' needs `A` as a dense array, {8 * m * n / 2**30:.1f} GiB for shape "
-            f"{A.shape}; {way} or pass a dense array"
+            f"{(m, n)}; use method='spir' or pass a dense array"
         )
-    dense = A.todense()
-    check_finite_array(dense, "A")
-    A.n_passes += 1
-    if m < n:
-        R, _, scale = triangular_factor(dense.T, np.empty((n, 0)))
-        P = preconditioner_from_factor(R, scale, problem.rcond)
-        return solve_minimum_norm(problem, DenseNormal(dense.T), P, "lapack")
+    if is_damped_wide(A):
+        inner = _checked_dense(A.inner)
+        tall = DampedNormal(DenseNormal(inner.T), A.damp)
+        return _lapack_minimum_norm(problem, tall.todense(), tall)
+    dense = _checked_dense(A)
+    if dense.shape[0] < dense.shape[1]:
+        return _lapack_minimum_norm(problem, dense.T, DenseNormal(dense.T))
     R, C, scale = triangular_factor(dense, B)
     P = preconditioner_from_factor(R, scale, problem.rcond)
     X = better_start(problem, P, P.surrogate_solution(C))

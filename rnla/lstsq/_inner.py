@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.linalg.normal import NormalOperator
+from rnla.linalg.normal import NormalOperator, SingleNormal
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._certificate import Certificate, KarlsonWalden
 from rnla.lstsq._defaults import EPS
@@ -28,7 +28,7 @@ _DIVERGED = 1e4
 
 
 def conjugate_gradients(
-    A: NormalOperator,
+    A: NormalOperator | SingleNormal,
     P: Preconditioner,
     certificate: Certificate,
     now: Round,
@@ -39,8 +39,13 @@ def conjugate_gradients(
     first: bool,
     *,
     drop: float = ROUND_DROP,
+    cap: int = _ROUND_CAP,
+    window: int = _STALL_WINDOW,
 ) -> Iterator[NDArray[np.float64]]:
-    """Advance `dY` in place, all columns in step; yield the estimated backward errors."""
+    """Advance `dY` in place, all columns in step; yield the estimated backward errors.
+
+    At most `cap` steps, and `window` without gain.
+    """
     R = P.rmatmat(now.G[:, columns])
     r_norm = now.r_norm[columns]
     x_size = certificate.size(now.X[:, columns])
@@ -49,7 +54,7 @@ def conjugate_gradients(
     Z, rho = R, start**2
     active = rho > 0
     smallest, age = np.full(len(columns), np.inf), 0
-    for _ in range(_ROUND_CAP):
+    for _ in range(cap):
         H = P.rmatmat(A.normal(P.matmat(Z)))
         curvature = np.einsum("ij,ij->j", Z.conj(), H).real
         # Zero or negative curvature is rounding: such a column has nothing left to gain.
@@ -67,7 +72,7 @@ def conjugate_gradients(
         gained = errors < _STALL_FACTOR * smallest
         smallest = np.fmin(smallest, errors)
         age = 0 if gained[active].any() else age + 1
-        if not active.any() or age >= _STALL_WINDOW:
+        if not active.any() or age >= window:
             return
         Z = R + np.where(active, rho_new / np.where(rho > 0, rho, 1.0), 0.0) * Z
         rho = rho_new

@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.driver import Iteration, State
-from rnla.linalg.normal import NormalOperator
+from rnla.linalg.normal import NormalOperator, SingleNormal
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._certificate import KarlsonWalden
 from rnla.lstsq._inner import conjugate_gradients
+from rnla.lstsq._quadrature import QuadratureCertificate
 from rnla.lstsq._rounds import Round, certified, worst
 
 RoundT = TypeVar("RoundT", bound=Round)
@@ -29,6 +30,8 @@ def spir(
     tolerance: float,
     inner: Inner = conjugate_gradients,
     rounds: int | None = None,
+    certificate: QuadratureCertificate | None = None,
+    surrogate: SingleNormal | None = None,
 ) -> Iteration:
     """Return the states of sketched preconditioned iterative refinement [1]_.
 
@@ -53,6 +56,10 @@ def spir(
         Solver for a round's correction, from `_inner`.
     rounds : int or None
         Rounds at the most; None: as many as gain. One alone is sketch-and-precondition.
+    certificate : QuadratureCertificate or None
+        None: from the factor in `P`.
+    surrogate : SingleNormal or None
+        What the inner iterations multiply with in the place of A.
 
     Returns
     -------
@@ -64,20 +71,20 @@ def spir(
     .. [1] E. N. Epperly, M. Meier, Y. Nakatsukasa, "Fast randomized least-squares solvers can be
        just as accurate and stable as classical direct solvers", arXiv:2406.03468.
     """
-    certificate = KarlsonWalden(P)
+    judge = KarlsonWalden(P) if certificate is None else certificate
 
     def form(now: Round, dY: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
         return moved(now.X, P.matmat(dY), columns)
 
     def advance(now: Round, dY: NDArray[Any], columns: NDArray[np.intp], first: bool) -> Round:
-        return certified(A, B, form(now, dY, columns), certificate, tolerance)
+        return certified(A, B, form(now, dY, columns), judge, tolerance)
 
     def correct(
         now: Round, dY: NDArray[Any], columns: NDArray[np.intp], first: bool
     ) -> Iterator[NDArray[np.float64]]:
-        return inner(A, P, certificate, now, B, columns, dY, tolerance, first)
+        return inner(surrogate or A, P, judge, now, B, columns, dY, tolerance, first)
 
-    start = certified(A, B, X, certificate, tolerance)
+    start = certified(A, B, X, judge, tolerance)
     return refinement(start, P.rank, correct, form, advance, tolerance, rounds)
 
 

@@ -54,6 +54,11 @@ class SPIR(SketchedMethod):
     inner : {"cg", "lsqr"}
         What solves for a round's correction: conjugate gradients read A once per step, LSQR
         twice, with the same accuracy.
+    inner_dtype : {"float64", "auto"}
+        In what precision a round's products read a dense A. "auto" makes a copy of A in single
+        precision, half as large, and reads that, where the estimated condition number is at most
+        1e4 and ``inner="cg"``; residuals and certificates keep to A itself, so the accuracy is the
+        same. Whether it is faster depends on the machine: docs/develop/kernels.md has figures.
 
     Examples
     --------
@@ -64,10 +69,12 @@ class SPIR(SketchedMethod):
 
     name: ClassVar[str] = "spir"
     inner: Literal["cg", "lsqr"] = "cg"
+    inner_dtype: Literal["float64", "auto"] = "float64"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_word(self.inner, "inner", ("cg", "lsqr"))
+        check_word(self.inner_dtype, "inner_dtype", ("float64", "auto"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,7 +281,25 @@ class LAPACK:
     name: ClassVar[str] = "lapack"
 
 
-Method: TypeAlias = SketchedMethod | Gram | LAPACK
+@dataclass(frozen=True, kw_only=True)
+class CGLS:
+    """Conjugate gradients on the column-scaled A, refined, without any factor.
+
+    The memory of a few vectors, for a dense or sparse A with too many columns for a factor. The
+    number of steps grows with the condition number, at the most 4000 by default: it is for
+    well-conditioned problems, and says so of others. The rank is not determined.
+
+    Examples
+    --------
+    >>> from rnla.lstsq import CGLS
+    >>> CGLS().name
+    'cgls'
+    """
+
+    name: ClassVar[str] = "cgls"
+
+
+Method: TypeAlias = SketchedMethod | Gram | LAPACK | CGLS
 SKETCHED: tuple[type[SketchedMethod], ...] = (
     SPIR,
     SPNE,
@@ -284,7 +309,7 @@ SKETCHED: tuple[type[SketchedMethod], ...] = (
     SketchAndPrecondition,
     SketchAndSolve,
 )
-NAMES = (*(method.name for method in SKETCHED), Gram.name, LAPACK.name)
+NAMES = (*(method.name for method in SKETCHED), Gram.name, LAPACK.name, CGLS.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -293,7 +318,7 @@ class Choice:
 
     Attributes
     ----------
-    method : SPIR, SPNE, Gram or LAPACK
+    method : SPIR, SPNE, Gram, LAPACK or CGLS
         Ready to be passed to `rnla.lstsq_refine`.
     reason : str
         One sentence that says why.

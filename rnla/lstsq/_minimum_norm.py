@@ -13,6 +13,7 @@ from rnla._core.driver import Iteration, State
 from rnla.linalg.factor import column_scale, frobenius
 from rnla.linalg.normal import DampedNormal, NormalOperator
 from rnla.linalg.precondition import Preconditioner, preconditioner_from_factor
+from rnla.lstsq._choose import is_damped_wide
 from rnla.lstsq._defaults import EPS
 from rnla.lstsq._inner import ROUND_DROP, conjugate_gradients
 from rnla.lstsq._iterations import moved, refinement
@@ -57,9 +58,8 @@ class MinimumNormCertificate:
         self.norm = frobenius(preconditioner.R)
 
     def size(self, X: NDArray[Any]) -> NDArray[np.float64]:
-        """Return the column norms of `X`, whose squares may leave the range."""
-        unit = column_scale(np.abs(X).max(axis=0, initial=0.0))
-        return np.asarray(np.linalg.norm(X * unit, axis=0) / unit)
+        """Return the column norms of `X`."""
+        return column_sizes(X)
 
     def certify(
         self, residual: NDArray[Any], X: NDArray[Any], Y: NDArray[Any], distance: NDArray[Any]
@@ -107,20 +107,39 @@ class DualRound(Round):
         What brings the conjugate of `X` back to the caller's scale.
     residual_unit : ndarray, shape (k,)
         What brings residuals back to it.
+    damp : float
+        With damping the last entries of `X` are ``z = (b - A x) / damp``, and the residual that
+        the caller is told of is that of ``[A; damp I]``.
     """
 
     Y: NDArray[Any]
     parts: NDArray[np.float64]
     unit: NDArray[np.float64]
     residual_unit: NDArray[np.float64]
+    damp: float = 0.0
 
     def state(self, n_iter: int) -> State:
         """Return it as the driver's certified state, in the caller's coordinates."""
+        r_norm = self.r_norm
+        if self.damp:
+            x, z = np.split(self.X, [len(self.X) - len(self.G)])
+            r_norm = np.hypot(*map(column_sizes, (self.G + self.damp * z, self.damp * x)))
         return replace(
             super().state(n_iter),
-            form=lambda: self.unit * self.X.conj(),
-            residual_norm=self.residual_unit * self.r_norm,
+            form=lambda: caller_part(self.unit * self.X.conj(), len(self.G), self.damp),
+            residual_norm=self.residual_unit * r_norm,
         )
+
+
+def caller_part(X: NDArray[Any], m: int, damp: float) -> NDArray[Any]:
+    """Return the entries of (x, z) that the caller asked for."""
+    return X[: len(X) - m] if damp else X
+
+
+def column_sizes(X: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the column norms of `X`, whose squares may leave the range."""
+    unit = column_scale(np.abs(X).max(axis=0, initial=0.0))
+    return np.asarray(np.linalg.norm(X * unit, axis=0) / unit)
 
 
 class MinimumNorm:
@@ -153,6 +172,7 @@ class MinimumNorm:
         self, A: NormalOperator, B: NDArray[Any], P: Preconditioner, tolerance: float, unit: float
     ) -> None:
         self.A, self.P, self.tolerance = A, P, tolerance
+        self.damp = float(A.damp) if isinstance(A, DampedNormal) else 0.0
         # Rows of any size: D b is brought to about one, as far as b itself stays in range.
         largest = column_scale(np.abs(B).max(axis=0, initial=0.0))
         with np.errstate(over="ignore", under="ignore"):
@@ -179,7 +199,14 @@ class MinimumNorm:
         parts = self.certificate.certify(R, X, Y, distance)
         r_norm = self.certificate.size(R)
         errors = np.hypot(*parts)
-        return DualRound(X, R, r_norm, errors, Y, parts, self.unit, self.residual_unit)
+
+        def recertify(other: NDArray[Any]) -> NDArray[np.float64]:
+            near = other.conj() / self.unit
+            near = np.vstack([near, X[len(near) :]])
+            return self._certified(near, Y, near - self.A.product(Y)).errors
+
+        units = self.unit, self.residual_unit
+        return DualRound(X, R, r_norm, errors, recertify, Y, parts, *units, self.damp)
 
     def _correct(
         self, now: DualRound, dW: NDArray[Any], columns: NDArray[np.intp], first: bool
@@ -208,7 +235,7 @@ class MinimumNorm:
 
     def _form(self, now: DualRound, dW: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:
         X = moved(now.X, self.A.product(self._Q.matmat(dW)), columns)
-        return np.asarray(self.unit * X.conj())
+        return caller_part(self.unit * X.conj(), len(self.B), self.damp)
 
     def _advance(
         self, now: DualRound, dW: NDArray[Any], columns: NDArray[np.intp], first: bool
@@ -231,9 +258,9 @@ def solve_minimum_norm(
     Parameters
     ----------
     problem : Problem
-        With m < n.
+        With m < n, damped or not.
     tall : NormalOperator
-        Its matrix, transposed.
+        Its matrix, transposed; with damping ``[A, damp I]^T``.
     P : Preconditioner
         Of `tall`.
     method : str
@@ -248,10 +275,20 @@ def solve_minimum_norm(
     unit, scaled, Q = 1.0, tall, P
     if not 1 / _EXTREME < typical < _EXTREME:
         unit = float(1 / column_scale(np.asarray(typical)))
-        scaled = problem.A.transposed(unit)
+        A = problem.A
+        scaled = A.ridge_transposed(unit) if is_damped_wide(A) else A.transposed(unit)
         Q = preconditioner_from_factor(P.R, P.scale[:, 0] / unit, problem.rcond)
-    outcome = problem.run(MinimumNorm(scaled, problem.B, Q, problem.tolerance, unit).states())
+    B = problem.B[: tall.shape[1]]
+    outcome = problem.run(MinimumNorm(scaled, B, Q, problem.tolerance, unit).states())
     for used in {id(one): one for one in (tall, scaled)}.values():
+        # Products with a dense copy are none of the caller's operator.
+        if problem.A.matrix_free and not used.matrix_free:
+            continue
         problem.A.n_matvec += used.n_matvec
         problem.A.n_passes += used.n_passes
-    return Solved.with_preconditioner(outcome, P, method, wide=True)
+    solved = Solved.with_preconditioner(outcome, P, method, wide=True)
+    A = problem.A
+    if is_damped_wide(A) and A.damp > problem.rcond * frobenius(P.R / P.scale[:, 0]):
+        # What the penalty lifts above the cut-off counts.
+        return replace(solved, rank=A.shape[1])
+    return solved

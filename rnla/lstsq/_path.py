@@ -10,18 +10,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnla._core.checks import as_inexact, check_finite_array
-from rnla._core.driver import Outcome, State
+from rnla._core.driver import Outcome, Recertify, State
 from rnla._core.rng import RNGLike
 from rnla._core.status import ConvergenceWarning
 from rnla.linalg.factor import column_scale
 from rnla.linalg.normal import DampedNormal
 from rnla.linalg.precondition import Preconditioner, TriangularPreconditioner
+from rnla.lstsq._certificate import KarlsonWalden
 from rnla.lstsq._check import check_problem
-from rnla.lstsq._choose import choose, choose_stable, default_sketch_size
-from rnla.lstsq._defaults import MAXITER, RANK_CUTOFF, TOLERANCE
+from rnla.lstsq._choose import choose, choose_stable
+from rnla.lstsq._cost import default_sketch_size
+from rnla.lstsq._defaults import RANK_CUTOFF, TOLERANCE
 from rnla.lstsq._methods import SPIR, SPNE, Gram
 from rnla.lstsq._path_operators import PathCertificate, PathNormal, PathPreconditioner
 from rnla.lstsq._problem import Problem, Solved
+from rnla.lstsq._rounds import certified
 from rnla.lstsq._solve import corrected, solve
 from rnla.lstsq._stationary import stationary
 from rnla.lstsq._surrogate import sketched
@@ -38,7 +41,8 @@ class RidgePath:
     x : ndarray, shape (p, n)
         Row j minimises ``||b - A x||^2 + damps[j]^2 ||x||^2`` (weighted, if weights were given).
     backward_error : ndarray, shape (p,)
-        Relative backward errors of the stacked problems ``[A; damps[j] I] x = [b; 0]``.
+        Relative backward errors of the stacked problems ``[A; damps[j] I] x = [b; 0]``, of `x` as
+        returned, which in single precision has been rounded.
     residual_norm : ndarray, shape (p,)
         Square roots of the minimised sums.
     rank : ndarray of int, shape (p,)
@@ -145,7 +149,7 @@ def ridge_path(
         rcond=RANK_CUTOFF,
         preconditioner=None,
         tolerance=TOLERANCE if rtol is None else rtol,
-        maxiter=MAXITER,
+        maxiter=None,
         callback=None,
         check_finite=check_finite,
     )
@@ -155,8 +159,13 @@ def ridge_path(
         raise ValueError(f"`b` must have shape ({len(problem.B)},): one right-hand side")
     method = SPNE(sketch_size=sketch_size)
     solved = _solve_path(problem, penalties / restore.weight_unit, method, rng)
-    errors = np.array([one.outcome.state.error for one in solved])
-    success = bool((errors <= problem.tolerance).all())
+    x = np.empty((len(solved), problem.A.shape[1]), restore.dtype)
+    errors, success = np.zeros(len(solved)), True
+    for j, one in enumerate(solved):
+        state = one.outcome.state
+        x[j] = restore.solution(state.x)
+        errors[j], kept = restore.certificate(state, x[j], problem.tolerance)
+        success &= kept and state.error <= problem.tolerance
     if not success:
         warnings.warn(
             f"backward error {np.max(errors):.1e} is above rtol={problem.tolerance:.1e} for "
@@ -165,9 +174,6 @@ def ridge_path(
             stacklevel=2,
         )
     states = [one.outcome.state for one in solved]
-    x = np.empty((len(solved), problem.A.shape[1]), restore.dtype)
-    for row, state in zip(x, states, strict=True):
-        row[...] = restore.solution(state.x)
     return RidgePath(
         damps=penalties,
         x=x,
@@ -203,7 +209,7 @@ def _solve_path(
                 alone = replace(alone, P=one.preconditioner, X0=one.outcome.state.x)
             choice = choose_stable(alone.A, alone.B.shape[1], "sparse_sign", method.sketch_size)
             chosen = choice.method if one is None else SPIR()
-            one = solve(alone, chosen, chosen, rng).judged(problem.rcond)
+            one = solve(alone, chosen, chosen, rng).judged(problem)
         solved.append(one)
     return solved
 
@@ -263,9 +269,21 @@ def _shared(
     )
     outcome = problem.run(states)
     return [
-        Solved.with_preconditioner(_part(outcome, slice(j * k, j * k + k)), factor, method.name)
-        for j, factor in enumerate(factors)
+        Solved.with_preconditioner(
+            _part(outcome, slice(j * k, j * k + k), _recertifier(problem, damp, factor)),
+            factor,
+            method.name,
+        )
+        for j, (damp, factor) in enumerate(zip(damps, factors, strict=True))
     ]
+
+
+def _recertifier(problem: Problem, damp: float, P: Preconditioner) -> Recertify:
+    def recertify(X: NDArray[Any]) -> NDArray[np.float64]:
+        alone = _damped(problem, damp)
+        return certified(alone.A, alone.B, X, KarlsonWalden(P), problem.tolerance).errors
+
+    return recertify
 
 
 def _norms(state: State) -> NDArray[np.float64]:
@@ -273,7 +291,7 @@ def _norms(state: State) -> NDArray[np.float64]:
     return state.residual_norm
 
 
-def _part(outcome: Outcome, columns: slice) -> Outcome:
+def _part(outcome: Outcome, columns: slice, recertify: Recertify) -> Outcome:
     """Return what the driver found for some columns."""
     state = outcome.state
     assert state.residual_norm is not None
@@ -283,5 +301,6 @@ def _part(outcome: Outcome, columns: slice) -> Outcome:
         state.residual_norm[columns],
         state.column_errors[columns],
     )
-    part = State(state.n_iter, float(np.max(errors)), True, lambda: X, norms, errors)
+    error = float(np.max(errors))
+    part = State(state.n_iter, error, True, lambda: X, norms, errors, recertify)
     return replace(outcome, state=part)

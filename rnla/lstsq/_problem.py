@@ -11,7 +11,7 @@ from rnla._core.driver import Callback, Iteration, Outcome, run
 from rnla._core.status import Status
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
-from rnla.lstsq._defaults import EPS
+from rnla.lstsq._defaults import EPS, MAXITER, TOLERANCE
 
 # With m < n every residual is a sum of n terms, whose rounding the certificate sees.
 _WIDE_TOLERANCE = 10 * EPS
@@ -31,8 +31,8 @@ class Problem:
         Relative cut-off of singular values.
     tolerance : float
         Relative backward error that is wanted.
-    maxiter : int
-        Corrections allowed.
+    maxiter : int or None
+        Corrections allowed; None: what is usual for the method.
     callback : callable or None
         Called with every state.
     X0 : ndarray, shape (n, k), or None
@@ -45,16 +45,16 @@ class Problem:
     B: NDArray[Any]
     rcond: float
     tolerance: float
-    maxiter: int
+    maxiter: int | None
     callback: Callback | None
     X0: NDArray[Any] | None = None
     P: Preconditioner | None = None
 
-    def run(self, iteration: Iteration) -> Outcome:
-        """Run an iteration with this problem's limits."""
-        return run(
-            iteration, tolerance=self.tolerance, maxiter=self.maxiter, callback=self.callback
-        )
+    def run(self, iteration: Iteration, maxiter: int = MAXITER) -> Outcome:
+        """Run an iteration with this problem's limits, or the method's own on its steps."""
+        if self.maxiter is not None:
+            maxiter = self.maxiter
+        return run(iteration, tolerance=self.tolerance, maxiter=maxiter, callback=self.callback)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class Solved:
     """The driver's outcome and what was learned about A on the way."""
 
     outcome: Outcome
-    preconditioner: Preconditioner
+    preconditioner: Preconditioner | None
     rank: int
     condition: float
     method: str
@@ -75,11 +75,16 @@ class Solved:
         """Take rank and condition from the preconditioner; `wide` says that m < n."""
         return cls(outcome, P, P.rank, P.condition, method, wide)
 
-    def judged(self, rcond: float) -> Solved:
-        """Count an error below the cut-off as converged where directions were dropped."""
+    def judged(self, problem: Problem) -> Solved:
+        """Under the default tolerance, count what is the limit for deficient and wide A as met."""
         P, outcome = self.preconditioner, self.outcome
+        if P is None:
+            return self
         error = outcome.state.error
-        reached = error <= rcond if P.rank < P.shape[0] else self.wide and error <= _WIDE_TOLERANCE
+        limit = _WIDE_TOLERANCE if self.wide else 0.0
+        if P.rank < P.shape[0]:
+            limit = problem.rcond
+        reached = problem.tolerance == TOLERANCE and error <= limit
         if outcome.status is not Status.STAGNATED or not reached:
             return self
         return replace(self, outcome=replace(outcome, status=Status.CONVERGED))

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._core.driver import State
+from rnla._core.driver import Recertify, State
 from rnla.linalg.normal import NormalOperator
 from rnla.lstsq._certificate import KarlsonWalden
 from rnla.lstsq._path_operators import PathCertificate, PathNormal
+from rnla.lstsq._quadrature import QuadratureCertificate
 
 # A round aims below the tolerance, because its running estimate drifts from the truth.
 AIM = 0.25
@@ -19,30 +20,40 @@ AIM = 0.25
 
 @dataclass
 class Round:
-    """Iterate and gradient with its certificate, one column per right-hand side."""
+    """Iterate and gradient with its certificate, one column per right-hand side.
+
+    `recertify` measures the errors of another iterate, which must be close to this one.
+    """
 
     X: NDArray[Any]
     G: NDArray[Any]
     r_norm: NDArray[np.float64]
     errors: NDArray[np.float64]
+    recertify: Recertify
 
     def state(self, n_iter: int) -> State:
         """Return it as the driver's certified state."""
         X = self.X
-        return State(n_iter, worst(self.errors), True, lambda: X, self.r_norm, self.errors)
+        return State(
+            n_iter, worst(self.errors), True, lambda: X, self.r_norm, self.errors, self.recertify
+        )
 
 
 def certified(
     A: NormalOperator | PathNormal,
     B: NDArray[Any],
     X: NDArray[Any],
-    certificate: KarlsonWalden | PathCertificate,
+    certificate: KarlsonWalden | PathCertificate | QuadratureCertificate,
     tolerance: float,
 ) -> Round:
     """Form the residual of `X` anew, its gradient and its certificate: one reading of A."""
     G, r_norm = A.gradient(X, B)
     errors = certificate.certify(G, r_norm, certificate.size(X), AIM * tolerance)
-    return Round(X, G, r_norm, errors)
+
+    def recertify(other: NDArray[Any]) -> NDArray[np.float64]:
+        return certified(A, B, other, certificate, tolerance).errors
+
+    return Round(X, G, r_norm, errors, recertify)
 
 
 def worst(errors: NDArray[np.float64]) -> float:

@@ -12,7 +12,7 @@ from rnla._core.status import Status
 from rnla._kernels.small_lstsq import SOLVED, solve_small, solve_small_wide
 
 # Where this serial QR stops being faster than LAPACK's.
-FLOPS = 4e6
+FLOPS = 2e6
 
 
 def is_small(m: int, n: int) -> bool:

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
 from rnla._core.driver import Iteration
 from rnla._core.rng import RNGLike
 from rnla._core.status import Status
+from rnla.linalg.normal import DampedNormal, DenseNormal, NormalOperator, SingleNormal
 from rnla.linalg.precondition import Preconditioner, TriangularPreconditioner
 from rnla.lstsq._certificate import KarlsonWalden
-from rnla.lstsq._choose import default_sketch_size
+from rnla.lstsq._choose import is_damped_wide
+from rnla.lstsq._cost import default_sketch_size
 from rnla.lstsq._defaults import EPS
 from rnla.lstsq._direct import fits_dense, solve_gram, solve_lapack
-from rnla.lstsq._inner import conjugate_gradients, heavy_ball, lsqr
+from rnla.lstsq._factorless import solve_cgls
+from rnla.lstsq._inner import ROUND_DROP, conjugate_gradients, heavy_ball, lsqr
 from rnla.lstsq._iterations import spir
 from rnla.lstsq._methods import (
+    CGLS,
     FOSSILS,
     LAPACK,
     SIRR,
@@ -47,6 +51,9 @@ _FACTOR = 12
 _PLAIN_FACTOR = 30
 # Below, the plain iteration contracts slowly, or not at all from about 12 n on.
 _PLAIN_LEAST = 20
+# Beyond, a round with a copy in single precision would gain less than three digits.
+_EPS_SINGLE = float(np.finfo(np.float32).eps)
+_MOST_CONDITION_SINGLE = 1e4
 
 
 def solve(problem: Problem, method: Method, stable: Method | None, rng: RNGLike) -> Solved:
@@ -70,6 +77,8 @@ def solve(problem: Problem, method: Method, stable: Method | None, rng: RNGLike)
     """
     if isinstance(method, LAPACK):
         return solve_lapack(problem)
+    if isinstance(method, CGLS):
+        return solve_cgls(problem)
     if isinstance(method, Gram):
         m, n = problem.A.shape
         if m < n:
@@ -91,7 +100,7 @@ def solve(problem: Problem, method: Method, stable: Method | None, rng: RNGLike)
     outcome = solved.outcome
     missed = outcome.status is Status.STAGNATED and outcome.state.error > _MISSED * EPS
     if stable is not None and missed and fits_dense(problem.A):
-        direct = solve_lapack(problem).judged(problem.rcond)
+        direct = solve_lapack(problem).judged(problem)
         if direct.outcome.status is Status.CONVERGED:
             return replace(direct, outcome=replace(direct.outcome, status=Status.FELL_BACK))
         if direct.outcome.state.error < outcome.state.error:
@@ -103,6 +112,8 @@ def _solve_sketched(problem: Problem, method: SketchedMethod, rng: RNGLike) -> S
     m, n = problem.A.shape
     named = isinstance(method.sketch, str) and method.sketch_size is None
     long, short = max(m, n), min(m, n)
+    if isinstance(method, SPIR) and is_damped_wide(problem.A):
+        short, long = problem.A.inner.shape
     fits = m >= n or isinstance(method, SPIR)
     if named and problem.P is None and fits and long <= default_sketch_size(long, short):
         # A sketch as tall as A would only lose: A is its own best sketch.
@@ -112,19 +123,33 @@ def _solve_sketched(problem: Problem, method: SketchedMethod, rng: RNGLike) -> S
 
 def _spir(problem: Problem, method: SPIR, rng: RNGLike) -> Solved:
     """Sketch, factor, start from sketch-and-solve, refine."""
-    m, n = problem.A.shape
-    if m < n:
+    tall = problem.A.tall
+    if tall is not problem.A:
         # The sketch is of the adjoint, and its factor does not depend on right-hand sides.
         if method.inner != "cg":
             raise ValueError(
-                f"SPIR(inner={method.inner!r}) needs m >= n, got shape {(m, n)}; use inner='cg'"
+                f"SPIR(inner={method.inner!r}) needs m >= n, got shape {tall.shape[::-1]} with the "
+                "columns of `damp`; use inner='cg'"
             )
-        tall = problem.A.transposed()
-        turned = replace(problem, A=tall, B=np.zeros((n, 0), tall.dtype), X0=None)
+        turned = replace(problem, A=tall, B=np.zeros((tall.shape[0], 0), tall.dtype), X0=None)
         return solve_minimum_norm(problem, tall, sketched(turned, method, rng).P, method.name)
     surrogate = sketched(problem, method, rng)
-    inner = {"cg": conjugate_gradients, "lsqr": lsqr}[method.inner]
-    return _refined(problem, surrogate, method, inner)
+    if method.inner == "lsqr":
+        return _refined(problem, surrogate, method, lsqr)
+    P = surrogate.P
+    if method.inner_dtype == "float64" or not _allows_single(problem.A, P):
+        return _refined(problem, surrogate, method, conjugate_gradients)
+    # A round gains no more than the rounding of the copy allows.
+    inner = partial(conjugate_gradients, drop=max(ROUND_DROP, _EPS_SINGLE * P.condition))
+    copy = SingleNormal(problem.A, P.scale)
+    states = spir(problem.A, problem.B, surrogate.X, P, problem.tolerance, inner, surrogate=copy)
+    return Solved.with_preconditioner(problem.run(states), P, method.name)
+
+
+def _allows_single(A: NormalOperator, P: Preconditioner) -> TypeGuard[DenseNormal | DampedNormal]:
+    """Tell whether products with a copy of A in single precision are worth having."""
+    double = A.stored_dtype.char in "dD"
+    return A.is_dense and double and P.rank == len(P.R) and P.condition <= _MOST_CONDITION_SINGLE
 
 
 def _fossils(problem: Problem, method: FOSSILS, rng: RNGLike) -> Solved:

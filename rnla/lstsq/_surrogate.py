@@ -12,7 +12,8 @@ from rnla._core.rng import RNGLike
 from rnla.linalg.factor import triangular_factor
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner, preconditioner_from_factor
-from rnla.lstsq._choose import check_sketch_size, default_sketch_size
+from rnla.lstsq._choose import check_sketch_size
+from rnla.lstsq._cost import default_sketch_size
 from rnla.lstsq._methods import SketchedMethod
 from rnla.lstsq._problem import Problem
 from rnla.sketch import SketchingOperator

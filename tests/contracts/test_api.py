@@ -7,8 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
+import scipy.sparse.linalg
 
 import rnla
+import rnla.eigen
 import rnla.lstsq
 import rnla.sketch
 import rnla.testing
@@ -20,6 +22,7 @@ TRACE = importlib.import_module("rnla.trace")
 NAMES = {
     rnla: [
         "ConvergenceWarning",
+        "EigenResult",
         "Estimate",
         "FunctionEstimate",
         "LstsqResult",
@@ -28,23 +31,34 @@ NAMES = {
         "SpectralDensity",
         "SpectralQuadrature",
         "Status",
+        "Surrogate",
         "diag",
+        "eigen",
+        "eigsh",
+        "epsi",
         "get_num_threads",
+        "leverage_scores",
         "limit_threads",
         "logdet",
         "lstsq",
         "lstsq_refine",
+        "nystrom",
+        "range_finder",
         "refine",
         "row_norms",
+        "rsvd",
         "set_num_threads",
         "show_versions",
         "sketch",
         "spectral_density",
+        "svds",
         "trace",
         "trace_function",
         "warmup",
     ],
+    rnla.eigen: ["EigenNoConvergence", "EigenResult", "eigsh", "epsi", "solve", "svds"],
     rnla.lstsq: [
+        "CGLS",
         "FOSSILS",
         "LAPACK",
         "SIRR",
@@ -128,6 +142,22 @@ def test_signature_of_lstsq_refine():
     }
 
 
+def test_signature_of_eigsh():
+    # SciPy's, and after it what SciPy has not.
+    parameters = inspect.signature(rnla.eigsh).parameters
+    theirs = inspect.signature(scipy.sparse.linalg.eigsh).parameters
+    assert list(parameters)[: len(theirs)] == list(theirs)
+    assert all(parameters[name].default == p.default for name, p in theirs.items())
+    assert {name: p.default for name, p in parameters.items() if p.kind is p.KEYWORD_ONLY} == {
+        "method": "auto",
+        "surrogate": None,
+        "sketch_size": None,
+        "block_size": None,
+        "verify": True,
+        "callback": None,
+    }
+
+
 def test_signature_of_refine():
     parameters = inspect.signature(rnla.refine).parameters
     assert list(parameters)[:3] == ["A", "b", "approximate_solver"]
@@ -191,6 +221,8 @@ def test_signature_of_matrix_functions(function, first):
 
 
 VALUES = (
+    rnla.EigenResult,
+    rnla.Surrogate,
     TRACE.Choice,
     TRACE.ConfidenceInterval,
     rnla.Estimate,

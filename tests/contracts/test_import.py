@@ -42,21 +42,20 @@ def test_import_prints_nothing():
 def test_import_is_fast_enough():
     # A fraction of a second when warm; the bound leaves room for a loaded machine.
     run("import rnla")
-    seconds = []
-    for _ in range(3):
-        start = time.perf_counter()
-        assert run("import rnla").returncode == 0
-        seconds.append(time.perf_counter() - start)
-    assert min(seconds) < 10
+    start = time.perf_counter()
+    assert run("import rnla").returncode == 0
+    assert time.perf_counter() - start < 10
 
 
-SOLVE = """
+# Each uses kernels that compile in about a second.
+SKETCH = "assert abs((CountSketch.draw(9, 9, rng=0) @ np.ones(9)).sum()) < 9.5"
+USE = f"""
 import warnings
 with warnings.catch_warnings(record=True) as seen:
     warnings.simplefilter("always")
     import numpy as np, rnla
-    result = rnla.lstsq_refine(np.eye(800, 70), np.ones(800), method="spir", rng=0)
-assert result.success
+    from rnla.sketch import CountSketch
+    {SKETCH}
 uncached = [w for w in seen if "NUMBA_CACHE_DIR" in str(w.message)]
 print(len(uncached), rnla.__path__[0])
 """
@@ -77,14 +76,15 @@ def test_read_only_install_without_a_home(tmp_path):
         "PYTHONDONTWRITEBYTECODE": "1",
     }
     result = subprocess.run(
-        [sys.executable, "-c", SOLVE], cwd="/", env=environment, capture_output=True, text=True
+        [sys.executable, "-c", USE], cwd="/", env=environment, capture_output=True, text=True
     )
     assert result.returncode == 0, result.stderr
     assert result.stdout == f"1 {copy}\n"
 
 
-def test_eight_processes_share_an_empty_cache(tmp_path):
+def test_four_processes_share_an_empty_cache(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
-    code = "import numpy as np, rnla; assert rnla.lstsq_refine(np.eye(9, 3), np.ones(9)).success"
-    processes = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(8)]
-    assert [process.wait() for process in processes] == [0] * 8
+    code = f"import numpy as np; from rnla.sketch import CountSketch; {SKETCH}"
+    processes = [subprocess.Popen([sys.executable, "-c", code], env=environment) for _ in range(4)]
+    assert [process.wait() for process in processes] == [0] * 4
+    assert list(tmp_path.rglob("*.nbc"))

@@ -46,7 +46,7 @@ def close(found, expected, m):
 @forms
 @dtypes
 @shapes
-@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("k", [1, 5])
 def test_normal(k, shape, dtype, form, rng):
     A = draw(shape, dtype, rng)
     wide = A.astype(np.result_type(dtype, np.float64))
@@ -61,7 +61,7 @@ def test_normal(k, shape, dtype, form, rng):
 @forms
 @dtypes
 @shapes
-@pytest.mark.parametrize("k", [1, 2, 5])
+@pytest.mark.parametrize("k", [1, 5])
 def test_gradient(k, shape, dtype, form, rng):
     A = draw(shape, dtype, rng)
     wide = A.astype(np.result_type(dtype, np.float64))

@@ -10,7 +10,7 @@ from lstsq_cases import gaussian
 
 from rnla._kernels import small_lstsq, sweep
 
-PLACEMENTS = 150
+PLACEMENTS = 100
 NO_WEIGHTS = np.empty(0)
 REAL_AND_COMPLEX = [np.float64, np.complex128]
 
@@ -44,7 +44,7 @@ def assert_placement_does_not_matter(kernel, arrays, rng):
 
 @pytest.mark.parametrize("residual", [True, False])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(7, 5), (6000, 40), (33, 2000)])
+@pytest.mark.parametrize("shape", [(7, 5), (2000, 40), (33, 2000)])
 def test_rows(shape, dtype, residual, rng):
     m, n = shape
     A, x, b = gaussian(m, n, rng, dtype), rng.standard_normal(n), rng.standard_normal(m)

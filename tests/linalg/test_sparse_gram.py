@@ -48,13 +48,14 @@ def test_auto_tries_it_and_goes_on_to_a_sketch(rng):
     assert isinstance(choose_method(A, b).method, Gram)
     assert rnla.lstsq_refine(A, b, rng=0).method == "gram"
     # Two columns that differ by 1e-9: no column scaling helps.
-    near = A.tolil()
-    near[:, 1] = near[:, [0]] + 1e-9 * near[:, [1]]
-    hard = near.tocsr()
+    mixing = np.eye(150)
+    mixing[:2, 1] = 1.0, 1e-9
+    hard = csr_array(A @ csr_array(mixing))
     result = rnla.lstsq_refine(hard, b, rng=0)
     assert result.method == "spir"
     assert result.condition > 1e7
-    assert rnla.lstsq.backward_error(hard, b, result.x) < 10 * np.finfo(float).eps
+    error = rnla.lstsq.backward_error(hard, b, result.x, exact=False)
+    assert error < 10 * np.finfo(float).eps
 
 
 def test_rows_without_zeros_go_to_the_sketch(rng):

@@ -89,7 +89,7 @@ def test_complex_and_wide(rng):
     np.testing.assert_allclose(found.x, expected, atol=1e-9 * np.linalg.norm(expected))
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(20))
 def test_an_exact_factor_leaves_lanczos_nothing_to_do(seed):
     rng = np.random.default_rng(seed)
     A = gaussian(400, N, rng, np.complex128) * np.logspace(0, -3, N)

@@ -68,11 +68,11 @@ def test_widths_that_kernels_treat_apart(n, rng):
 
 
 @pytest.mark.parametrize("family", sorted(SKETCHES))
-@pytest.mark.parametrize("m", [4095, 4096, 4097, 30_000])
+@pytest.mark.parametrize("m", [4095, 4096, 9000])
 def test_weighted_sketches_are_sketches_of_the_scaled_matrix(family, m, rng):
     from rnla.linalg.normal import as_normal
 
-    A, weights = gaussian(m, 40, rng), rng.random(m)
+    A, weights = gaussian(m, 20, rng), rng.random(m)
     S = SKETCHES[family].draw(120, m, rng=1)
     expected = S @ (np.sqrt(weights)[:, None] * A)
     for form in (A, np.asfortranarray(A), scipy.sparse.csr_array(A)):

@@ -134,8 +134,8 @@ def test_forms_of_a(form, method, problem):
 
 @pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
 @pytest.mark.filterwarnings("ignore::scipy.sparse.SparseEfficiencyWarning")
-@pytest.mark.parametrize("form", [*DENSE, *SPARSE, *OPERATORS], ids=name_of)
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("form", [*DENSE, *SPARSE[2:4], *SPARSE[-2:], *OPERATORS[:2]], ids=name_of)
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.complex128])
 def test_forms_and_dtypes(dtype, form, rng):
     A, b, _ = lstsq_problem(400, 7, condition=10, residual=0.1, rng=rng, dtype=dtype)
     if form is np.ndarray.tolist:

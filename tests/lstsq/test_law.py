@@ -5,7 +5,16 @@ import numpy as np
 import pytest
 import scipy.sparse
 from controls import lstsq as controls
-from lstsq_cases import EPS, NAMED, RANDSVD, Randsvd, assert_backward_stable, errors_of, refined
+from lstsq_cases import (
+    EPS,
+    MANY_SEEDS,
+    NAMED,
+    RANDSVD,
+    Randsvd,
+    assert_backward_stable,
+    errors_of,
+    refined,
+)
 
 from rnla.sketch import SKETCHES
 
@@ -23,6 +32,13 @@ def test_spir_on_named_matrices(case):
     assert_backward_stable(errors_of(refined(method="spir"), case))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["spir", "lapack", "spne", "sirr"])
+@pytest.mark.parametrize("case", [*RANDSVD, *NAMED], ids=str)
+def test_the_law_on_many_seeds(case, method):
+    assert_backward_stable(errors_of(refined(method=method), case, seeds=MANY_SEEDS))
+
+
 @pytest.mark.parametrize("case", [c for c in RANDSVD if c.residual in (1e-6, 1.0)], ids=str)
 def test_lapack_on_planted_singular_values(case):
     assert_backward_stable(errors_of(refined(method="lapack"), case))
@@ -31,7 +47,7 @@ def test_lapack_on_planted_singular_values(case):
 @pytest.mark.parametrize("case", NAMED, ids=str)
 def test_auto_on_named_matrices(case):
     # Small: LAPACK runs.
-    assert_backward_stable(errors_of(refined(), case, seeds=range(10)))
+    assert_backward_stable(errors_of(refined(), case))
 
 
 @pytest.mark.parametrize("residual", [1e-12, 1e-3, 1e3])
@@ -47,27 +63,27 @@ LARGE = [
 
 @pytest.mark.parametrize("case", LARGE, ids=str)
 def test_auto_above_the_size_where_sketching_starts(case):
-    assert_backward_stable(errors_of(refined(), case, seeds=range(6)))
+    assert_backward_stable(errors_of(refined(), case, seeds=range(3)))
 
 
 @pytest.mark.parametrize("family", sorted(SKETCHES))
 def test_every_family_of_sketches(family):
     case = Randsvd(1e12, 1e-3, n=20)
     solver = refined(method="spir", sketch=family, sketch_size=200)
-    assert_backward_stable(errors_of(solver, case, seeds=range(10)))
+    assert_backward_stable(errors_of(solver, case))
 
 
 @pytest.mark.parametrize("factor", [2, 3, 4, 12])
 def test_every_size_of_sketch(factor):
     solver = refined(method="spir", sketch_size=factor * HARD.n)
-    assert_backward_stable(errors_of(solver, HARD, seeds=range(10)))
+    assert_backward_stable(errors_of(solver, HARD))
 
 
 @pytest.mark.parametrize("method", ["spir", "lapack"])
 @pytest.mark.parametrize("condition", [1.0, 1e8, 1e12, 1e16])
 def test_complex(condition, method):
     case = Randsvd(condition, 1e-3, dtype=np.complex128)
-    assert_backward_stable(errors_of(refined(method=method), case, seeds=range(10)))
+    assert_backward_stable(errors_of(refined(method=method), case))
 
 
 @pytest.mark.parametrize("layout", [np.asfortranarray, scipy.sparse.csr_array])
@@ -75,19 +91,18 @@ def test_complex(condition, method):
 def test_layouts(condition, layout):
     case = Randsvd(condition, 1e-3)
     solve = refined(method="spir")
-    errors = errors_of(lambda A, b, seed: solve(layout(A), b, seed), case, seeds=range(10))
+    errors = errors_of(lambda A, b, seed: solve(layout(A), b, seed), case)
     assert_backward_stable(errors)
 
 
 @pytest.mark.parametrize("method", ["spir", "auto", "gram"])
-@pytest.mark.parametrize("residual", [1e-6, 1e-3, 1.0, 1e3])
-@pytest.mark.parametrize("condition", [1.0, 1e3, 1e5])
+@pytest.mark.parametrize("residual", [1e-6, 1.0, 1e3])
+@pytest.mark.parametrize("condition", [1.0, 1e5])
 @pytest.mark.parametrize("dtype", [np.float32, np.complex64])
 def test_single_precision(dtype, condition, residual, method):
     # x in single precision, measured against A and b as they are.
     case = Randsvd(condition, residual, dtype=dtype)
-    seeds = range(20) if dtype == np.float32 and method == "spir" else range(4)
-    errors = errors_of(refined(method=method), case, seeds=seeds, eps=SINGLE)
+    errors = errors_of(refined(method=method), case, seeds=range(4), eps=SINGLE)
     assert_backward_stable(errors)
 
 

@@ -53,7 +53,7 @@ def quietly(*arguments, **options):
 @pytest.mark.parametrize("method", ["spne", "sirr"])
 @pytest.mark.parametrize("case", [c for c in RANDSVD if c.residual in (1e-6, 1.0)], ids=str)
 def test_stable_methods_on_planted_singular_values(case, method):
-    assert_backward_stable(errors_of(refined(method=method), case, seeds=range(10)))
+    assert_backward_stable(errors_of(refined(method=method), case))
 
 
 @pytest.mark.parametrize("method", ["spne", "sirr"])
@@ -126,7 +126,7 @@ def test_recursion_gains_where_refinement_alone_does_not():
 
 def test_fossils_diverges_with_a_small_sketch_where_cg_does_not():
     failures = {"fossils": 0, "spir": 0}
-    for seed in range(20):
+    for seed in range(12):
         A, b, _ = lstsq_problem(2000, 100, condition=1e12, residual=1e-3, rng=seed)
         for method in failures:
             x = quietly(A, b, method=method, sketch_size=150, rng=seed).x

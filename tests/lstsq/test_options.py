@@ -13,7 +13,7 @@ import rnla
 from rnla import ConvergenceWarning, Status, lstsq_refine
 from rnla.lstsq import LAPACK, SPIR, SPNE, Gram, backward_error, choose_method
 from rnla.sketch import SKETCHES, SparseSign
-from rnla.testing import lstsq_problem
+from rnla.testing import haar, lstsq_problem
 
 
 @pytest.fixture
@@ -157,7 +157,7 @@ def test_gram_takes_its_own_limit(rng):
 
 @pytest.mark.parametrize("family", sorted(SKETCHES))
 @pytest.mark.parametrize("form", [np.asarray, np.asfortranarray, scipy.sparse.csr_array])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+@pytest.mark.parametrize("dtype", [np.float64, np.complex64])
 def test_families_by_name_and_by_operator(family, form, dtype, rng):
     A, b, _ = lstsq_problem(700, 9, condition=1e2, residual=0.1, rng=rng, dtype=dtype)
     eps = np.finfo(dtype).eps
@@ -257,7 +257,8 @@ class TestChoice:
     @pytest.mark.parametrize("n", [12, 40])
     @pytest.mark.parametrize("condition", [1.0, 1e4, 1e10])
     def test_auto_runs_what_it_says(self, condition, n, m, rng):
-        A, b, _ = lstsq_problem(m, n, condition=condition, residual=0.1, rng=rng)
+        mixing = np.geomspace(1, 1 / condition, n)[:, None] * haar(n, n, rng=rng)
+        A, b = gaussian(m, n, rng) @ mixing, rng.standard_normal(m)
         choice = choose_method(A, b)
         assert choice.reason
         assert lstsq_refine(A, b, rng=0).method == choice.method.name
@@ -288,8 +289,8 @@ class TestChoice:
         A = A @ rng.standard_normal((20, 20))
         assert choose_method(A).method == SPNE()
         assert choose_method(A[:20_000]).method == LAPACK()
-        wide = np.tile(A, (1, 100))
-        assert choose_method(wide[:36_000]).method == LAPACK()
+        # Zeros that nobody touches take no memory.
+        assert choose_method(np.zeros((31_000, 2600))).method == LAPACK()
 
     def test_sketch_options_are_passed_on(self, rng):
         A = gaussian(60_000, 20, rng) @ np.diag(np.logspace(0, -10, 20)) @ gaussian(20, 20, rng)

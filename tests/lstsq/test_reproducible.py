@@ -74,7 +74,7 @@ def test_no_seed_is_a_fresh_seed(rng):
 @pytest.mark.parametrize("method", ["spir", "gram", "lapack"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex128])
 def test_any_number_of_threads_gives_the_same_bits(dtype, method, form, rng, threads):
-    A, b, _ = lstsq_problem(6000, 40, condition=1e3, residual=0.1, rng=rng, dtype=dtype)
+    A, b, _ = lstsq_problem(4000, 40, condition=1e3, residual=0.1, rng=rng, dtype=dtype)
     A, results = form(A), []
     for n in (1, 2, 4):
         threads(n)
@@ -93,7 +93,7 @@ def test_any_number_of_threads_for_several_columns_and_deficient_rank(condition,
 
 
 def test_eight_python_threads(rng):
-    A, b, _ = lstsq_problem(20_000, 30, condition=1e6, residual=0.1, rng=rng)
+    A, b, _ = lstsq_problem(5000, 30, condition=1e6, residual=0.1, rng=rng)
     forms = [form(A) for form in FORMS]
     expected = [
         bits(lstsq_refine(form, b, method="spir", rng=seed)) for seed, form in enumerate(forms)
@@ -116,7 +116,7 @@ def test_eight_python_threads(rng):
 
 
 def test_threads_may_change_while_others_solve(rng, threads):
-    A, b, _ = lstsq_problem(20_000, 30, condition=1e6, residual=0.1, rng=rng)
+    A, b, _ = lstsq_problem(8000, 30, condition=1e6, residual=0.1, rng=rng)
     expected, found = bits(lstsq_refine(A, b, method="spir", rng=0)), []
 
     def work():
@@ -150,6 +150,8 @@ def test_blas_keeps_its_threads(method, rng, monkeypatch):
     def blas_threads():
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
 
+    original = blas_threads()
+    threadpool_limits(3, user_api="blas")
     before = blas_threads()
     workers = [
         threading.Thread(target=lstsq_refine, args=(A, b), kwargs={"method": method, "rng": 0})
@@ -163,7 +165,7 @@ def test_blas_keeps_its_threads(method, rng, monkeypatch):
             worker.join()
         assert blas_threads() == before
     finally:
-        threadpool_limits(before[0], user_api="blas")
+        threadpool_limits(original[0], user_api="blas")
 
 
 def test_layouts_agree_to_roundoff(rng):

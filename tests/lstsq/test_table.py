@@ -26,11 +26,12 @@ from rnla.lstsq import backward_error, choose_method
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guide" / "least-squares.md"
 EPS = float(np.finfo(np.float64).eps)
-SEEDS = range(3)
+# One in every run; every night the median counts, too.
+SEEDS, MANY_SEEDS = range(1), range(1, 6)
 # Columns with smaller singular values count as zero.
 CUT = 30 * EPS
 FORWARD_STABLE = tuple(name for name in METHODS if name.startswith("iterative_sketching"))
-FORWARD_STABLE_WHERE_EASY = ("sketch_and_precondition", "sketch_and_precondition, zero")
+FORWARD_STABLE_WHERE_EASY = ("sketch_and_precondition", "sketch_and_precondition, zero", "cgls")
 
 
 def quietly(method, case, seed, solver=lstsq_refine):
@@ -83,14 +84,17 @@ def assert_truthful(method, name, case, result):
         options = {k: v for k, v in case.options.items() if k in ("damp", "sketch", "sketch_size")}
         own = choose_method(case.A, case.b, **options).method.name
         own = "spir" if "preconditioner" in case.options else own
-    assert result.method == ("lapack" if name in NOT_TALL and method != "gram" else own)
+    factorless = method in ("gram", "cgls")
+    assert result.method == ("lapack" if name in NOT_TALL and not factorless else own)
     limit = CUT if result.rank < case.dense.shape[1] else 2 * EPS
-    assert result.success == (result.backward_error <= limit)
+    # In single precision the certificate is that of the rounded x.
+    reached = result.backward_error if case.eps == EPS else result.history[-1]
+    assert result.success == (reached <= limit)
+    assert result.success <= (result.backward_error <= max(limit, case.eps))
     assert (result.status is Status.CONVERGED) == result.success
     if not result.success:
         true = max(backward_errors(case, result.x, column_norms(case)))
-        # The certificate is that of x before it is rounded to the precision of the input.
-        assert true / 5 - case.eps < result.backward_error < 5 * true + case.eps
+        assert true / 5 - EPS < result.backward_error < 5 * true + EPS
 
 
 def assert_accurate(method, name, results):
@@ -107,16 +111,16 @@ def assert_accurate(method, name, results):
     elif method in FORWARD_STABLE + FORWARD_STABLE_WHERE_EASY:
         assert max(image_error(case, result.x) for case, result in results) <= 20
     else:
-        assert np.median(errors) <= 2, errors
+        assert np.median(errors) <= (2 if len(errors) > 1 else 10), errors
         assert max(errors) <= 10, errors
     # Whoever claims success has it.
     assert all(e <= 10 for e, (_, result) in zip(errors, results, strict=True) if result.success)
 
 
-def check(method, name, solver=lstsq_refine):
+def check(method, name, solver=lstsq_refine, seeds=SEEDS):
     """The law of one cell."""
     results = []
-    for seed in SEEDS:
+    for seed in seeds:
         case = case_of(name, seed)
         result = quietly(method, case, seed, solver)
         assert result.x.shape == (case.dense.shape[1], *np.shape(case.b)[1:])
@@ -141,6 +145,20 @@ def test_every_method_takes_every_input_or_names_one_that_does(name, method):
     assert better in METHODS
 
 
+SOLVED = [
+    (name, method)
+    for name in INPUTS
+    for method in METHODS
+    if name not in (*APART, *EMPTY) and instead(method, name) is None
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "method"), SOLVED)
+def test_every_cell_on_many_seeds(name, method):
+    check(method, name, seeds=MANY_SEEDS)
+
+
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("name", EMPTY)
 def test_nothing_to_solve(name, method):
@@ -162,7 +180,7 @@ def test_more_columns_than_rows(method):
     assert np.linalg.norm(result.x - least) <= 1e-12 * np.linalg.norm(least)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "cgls"])
 def test_an_operator_without_its_adjoint_is_named(method):
     case = case_of("operator without rmatvec", 0)
     with pytest.raises(TypeError, match=r"`A` must have products with its adjoint: .*`rmatvec`"):

@@ -14,6 +14,7 @@ from rnla.linalg.normal._base import NormalOperator
 from rnla.linalg.normal._damped import DampedNormal
 from rnla.linalg.normal._dense import DenseNormal
 from rnla.linalg.normal._operator import OperatorNormal
+from rnla.linalg.normal._single import SingleNormal
 from rnla.linalg.normal._sparse import SparseNormal
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "DenseNormal",
     "NormalOperator",
     "OperatorNormal",
+    "SingleNormal",
     "SparseNormal",
     "as_normal",
 ]

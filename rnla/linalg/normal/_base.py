@@ -112,6 +112,13 @@ class NormalOperator(ABC):
         """Return how many products of two entries `gram` adds up."""
         return float(self.entries) * self.shape[1]
 
+    def column_norms(self) -> NDArray[np.float64]:
+        """Return the norms of the columns, where entries are at hand."""
+        raise ValueError(
+            "method='cgls' needs the entries of `A`, which a LinearOperator does not show; "
+            "use method='spir'"
+        )
+
     def sample(self, count: int) -> NDArray[Any]:
         """Return about `count` evenly spaced rows, where rows are at hand."""
         raise TypeError(f"{type(self).__name__} has no rows at hand")
@@ -119,6 +126,11 @@ class NormalOperator(ABC):
     def transposed(self, unit: float = 1.0) -> NormalOperator:
         """Return ``unit A^T``, which counts its own products; no copy of a plain dense A."""
         raise TypeError(f"{type(self).__name__} always has more rows than columns")
+
+    @property
+    def tall(self) -> NormalOperator:
+        """The matrix with at least as many rows as columns whose factor preconditions A."""
+        return self if self.shape[0] >= self.shape[1] else self.transposed()
 
     def sketch_rhs(self, S: SketchingOperator, B: NDArray[Any]) -> NDArray[Any]:
         """Return the right-hand sides that belong to `sketch`, (d, k)."""

@@ -68,10 +68,29 @@ class DampedNormal(NormalOperator):
     def gram_updates(self) -> float:
         return self.inner.gram_updates()
 
+    def column_norms(self) -> NDArray[np.float64]:
+        return np.hypot(self.inner.column_norms(), np.ravel(self.damp))
+
     def sample(self, count: int) -> NDArray[Any]:
         rows = self.inner.sample(count)
         share = len(rows) / self.inner.shape[0]
         return np.vstack([rows, np.sqrt(share) * self._identity()])
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether the undamped matrix has rows, but fewer than columns."""
+        return 0 < self.inner.shape[0] < self.inner.shape[1]
+
+    @property
+    def tall(self) -> NormalOperator:
+        return self.ridge_transposed() if self.is_wide else self
+
+    def ridge_transposed(self, unit: float = 1.0) -> DampedNormal:
+        """Return the tall ``unit [A, damp I]^T`` of a wide A, with the same ridge problem.
+
+        ``min ||b - A x||^2 + damp^2 ||x||^2`` is the minimum norm of (x, z), ``A x + damp z = b``.
+        """
+        return DampedNormal(self.inner.transposed(unit), unit * self.damp)
 
     def _sweep(
         self, X: NDArray[Any], B: NDArray[Any] | None

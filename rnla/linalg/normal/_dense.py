@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from rnla._core.checks import check_finite_array
 from rnla._core.threads import even_parts, run_parts, single_threaded_blas
 from rnla._kernels import sweep
+from rnla.linalg.factor import column_scale
 from rnla.linalg.normal._base import CHUNK_ENTRIES, CHUNKS, NormalOperator
 from rnla.sketch import SketchingOperator
 
 _BLOCK_ENTRIES = 1 << 20
-_FORTRAN_SCRATCH = 256
+# In Fortran order a block of rows stays in the second-level cache between the two products.
+_FORTRAN_ROWS = (64, 256)
+_FORTRAN_ENTRIES = 1 << 17
 _WIDE_GRAM = 600
 _SUM_ROWS = 512
 _GRAM_PARTS = 16
@@ -94,9 +97,11 @@ class DenseNormal(NormalOperator):
         x = np.ascontiguousarray(X[:, 0])
         b = np.empty(0, self.dtype) if B is None else np.ascontiguousarray(B[:, 0], self.dtype)
         G, squares = self._chunks(self.shape[1:], self.dtype)
+        least, most = _FORTRAN_ROWS
+        rows = max(least, min(most, _FORTRAN_ENTRIES // self.shape[1]))
 
         def task(chunk: int, start: int, stop: int) -> None:
-            y = np.empty(_FORTRAN_SCRATCH, self.dtype)
+            y = np.empty(rows, self.dtype)
             squares[chunk] = sweep.sweep_columns(
                 self.A.T, start, stop, x, b, self.root, B is not None, y, G[chunk]
             )
@@ -170,6 +175,15 @@ class DenseNormal(NormalOperator):
 
     def _run(self, task: Any) -> None:
         run_parts(task, [(chunk, *part) for chunk, part in enumerate(self._parts())])
+
+    def column_norms(self) -> NDArray[np.float64]:
+        self.n_passes += 1
+        norms = np.zeros(self.shape[1])
+        for block, _ in self._blocks():
+            # No squares of the whole: they may leave the range.
+            unit = column_scale(np.abs(block).max(axis=0, initial=0.0))
+            norms = np.hypot(norms, np.linalg.norm(block * unit, axis=0) / unit)
+        return norms
 
     def sample(self, count: int) -> NDArray[Any]:
         m = self.shape[0]

@@ -34,9 +34,24 @@ class OperatorNormal(NormalOperator):
         return self._adjoint(Y), np.einsum("ij,ij->j", Y.conj(), Y).real
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(self.rooted(np.asarray(self.A.matmat(X)), 0))
+        Y = np.asarray(self.rooted(np.asarray(self.A.matmat(X)), 0))
+        self._check_product(X, Y, "a product with `A`")
+        return Y
 
     def _adjoint(self, Y: NDArray[Any]) -> NDArray[Any]:
+        G = self._adjoint_columns(Y)
+        self._check_product(Y, G, "a product with the adjoint of `A`")
+        return G
+
+    @staticmethod
+    def _check_product(X: NDArray[Any], product: NDArray[Any], what: str) -> None:
+        """Raise where a finite block became NaN or infinity: nothing can come of it."""
+        if not np.isfinite(product).all() and np.isfinite(X).all():
+            raise ValueError(
+                f"{what} is NaN or infinity: mend the LinearOperator, or scale it if it overflows"
+            )
+
+    def _adjoint_columns(self, Y: NDArray[Any]) -> NDArray[Any]:
         Y = self.rooted(Y.astype(self.dtype, copy=False), 0)
         try:
             G = np.asarray(self.A.rmatmat(Y))
@@ -74,8 +89,9 @@ class OperatorNormal(NormalOperator):
         G = np.zeros((self.shape[1],) * 2, self.dtype)
         for columns, where in self._column_blocks():
             self.n_matvec += columns.shape[1]
+            # What overflows here makes another method the better one.
             with np.errstate(over="ignore", invalid="ignore"):
-                G[:, where] = self._adjoint(columns)
+                G[:, where] = self._adjoint_columns(columns)
         return G, self.adjoint_product(B)
 
     def whitened(self, P: NDArray[Any], B: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -88,7 +104,7 @@ class OperatorNormal(NormalOperator):
 
     def transposed(self, unit: float = 1.0) -> NormalOperator:
         # The transposed operator would not know what it lacks.
-        self._adjoint(np.zeros((self.shape[0], 1), self.dtype))
+        self.adjoint_product(np.zeros((self.shape[0], 1), self.dtype))
         A = self.A
         if len(self.root):
             A = aslinearoperator(diags_array(self.root)) @ A

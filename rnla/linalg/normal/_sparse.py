@@ -12,6 +12,7 @@ from rnla._core.checks import check_finite_array, inexact_dtype
 from rnla._core.threads import even_parts, get_num_threads, run_parts
 from rnla._kernels import sweep
 from rnla._kernels.gram_csr import add_gram_rows
+from rnla.linalg.factor import column_scale
 from rnla.linalg.normal._base import CHUNK_ENTRIES, CHUNKS, NormalOperator
 from rnla.sketch import SketchingOperator
 
@@ -97,6 +98,17 @@ class SparseNormal(NormalOperator):
             block += np.triu(block, 1).conj().T
         with np.errstate(over="ignore", invalid="ignore"):
             return G, self._adjoint(B)
+
+    def column_norms(self) -> NDArray[np.float64]:
+        self.n_passes += 1
+        A = self.rooted(self.A, 0)
+        sizes = np.abs(A.data).astype(np.float64)
+        # No squares before scaling: they may leave the range.
+        largest = np.zeros(self.shape[1])
+        np.maximum.at(largest, A.indices, sizes)
+        unit = column_scale(largest)
+        squares = np.bincount(A.indices, (sizes * unit[A.indices]) ** 2, self.shape[1])
+        return np.asarray(np.sqrt(squares) / unit)
 
     @property
     def entries(self) -> int:

@@ -1,0 +1,68 @@
+"""Sparse matrix times a block of columns, beside SciPy's.
+
+python bench/spmm.py
+python bench/spmm.py --data FOLDER --widths 1,4,16,64
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _graphs import DATA, load
+from _report import Report, parser, several
+from _timing import interleaved
+
+from rnla.linalg.block import as_block_operator
+
+_COLUMNS = {"columns": "d", "ms": ".3g", "scipy ms": ".3g", "× scipy": ".2f", "error": ".1e"}
+
+
+def rows(A: Any, widths: list[int], repeat: int) -> list[dict[str, Any]]:
+    """Return times and the difference of the two products."""
+    block = as_block_operator(A)
+    rng = np.random.default_rng(0)
+    found = []
+    for width in widths:
+        X = rng.standard_normal((A.shape[1], width))
+        ours, theirs = block.product(X), A @ X
+        seconds = interleaved(
+            {
+                "ours": lambda turn=0, X=X: block.product(X),
+                "scipy": lambda turn=0, X=X: A @ X,
+            },
+            repeat,
+        )
+        least = {name: min(times) for name, times in seconds.items()}
+        found.append(
+            {
+                "columns": width,
+                "ms": 1e3 * least["ours"],
+                "scipy ms": 1e3 * least["scipy"],
+                "× scipy": least["scipy"] / least["ours"],
+                "error": float(np.abs(ours - theirs).max() / np.abs(theirs).max()),
+                "seconds": seconds,
+            }
+        )
+    return found
+
+
+def main() -> None:
+    options = parser(__doc__)
+    options.add_argument("--data", type=Path, default=DATA, help="folder with the graphs (.npz)")
+    options.add_argument("--graphs", type=several(str), default="email-Enron,amazon0302")
+    options.add_argument("--widths", type=several(int), default="1,2,4,8,16,32,64")
+    options.add_argument("--repeat", type=int, default=9)
+    arguments = options.parse_args()
+    if arguments.quick:
+        arguments.widths, arguments.repeat, arguments.graphs = [1, 4], 1, arguments.graphs[:1]
+    report = Report(arguments)
+    for name in arguments.graphs:
+        title, A = load(name, arguments.data, arguments.quick)
+        report.table(title, _COLUMNS, rows(A, arguments.widths, arguments.repeat))
+    report.finish()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""The search space: an orthonormal basis V, its products OP V, and the projection of OP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla.eigen._problem import Problem
+from rnla.eigen._select import Selection
+from rnla.linalg.orth import project_out
+
+
+@dataclass(frozen=True)
+class Ritz:
+    """Eigenpairs of the projection, most wanted first.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (m,)
+        Ritz values.
+    S : ndarray, shape (m, m)
+        Coefficients of the Ritz vectors.
+    V, W : ndarray, shape (n, m)
+        Views of the basis and its products, valid as long as this is kept.
+    """
+
+    theta: NDArray[Any]
+    S: NDArray[Any]
+    V: NDArray[Any]
+    W: NDArray[Any]
+
+    def vectors(self, columns: Any) -> NDArray[Any]:
+        """Return the Ritz vectors with these positions.
+
+        Parameters
+        ----------
+        columns : slice or ndarray of int
+            Positions.
+
+        Returns
+        -------
+        ndarray, shape (n, b)
+            Orthonormal.
+        """
+        return np.asarray(self.V @ self._coefficients(columns))
+
+    def products(self, columns: Any) -> NDArray[Any]:
+        """Return OP times the Ritz vectors with these positions.
+
+        Parameters
+        ----------
+        columns : slice or ndarray of int
+            Positions.
+
+        Returns
+        -------
+        ndarray, shape (n, b)
+            Without a new product.
+        """
+        return np.asarray(self.W @ self._coefficients(columns))
+
+    def residuals(self, columns: Any) -> NDArray[Any]:
+        """Return ``OP x - theta x`` for the pairs with these positions.
+
+        Parameters
+        ----------
+        columns : slice or ndarray of int
+            Positions.
+
+        Returns
+        -------
+        ndarray, shape (n, b)
+            Formed from the products, not from the recurrence.
+        """
+        S = self._coefficients(columns)
+        theta = self.theta[columns].astype(S.real.dtype)
+        return np.asarray(self.W @ S - self.V @ (S * theta))
+
+    def _coefficients(self, columns: Any) -> NDArray[Any]:
+        # BLAS wants the columns side by side and in the precision of the basis.
+        return np.ascontiguousarray(self.S[:, columns], self.V.dtype)
+
+
+class Basis:
+    """V with ``V^H B V = I``, ``W = OP V`` and ``T = V^H B W``, extended by blocks.
+
+    Vectors are the rows of the stores, so that a basis of any size is contiguous.
+
+    Parameters
+    ----------
+    problem : Problem
+        Operator and inner product.
+    capacity : int
+        Most vectors.
+
+    Attributes
+    ----------
+    size : int
+        Vectors now.
+    length : float
+        The longest column of the last product.
+    leak : float
+        Norm of the entries of T for the last block that are zero for an exact Lanczos recurrence.
+    """
+
+    def __init__(self, problem: Problem, capacity: int) -> None:
+        self.problem = problem
+        self.capacity = capacity
+        self.size = 0
+        self.length = self.leak = 0.0
+        self._recent: int | None = None
+        self._allocate()
+
+    def _allocate(self) -> None:
+        shape, dtype = (self.capacity, self.problem.n), self.problem.dtype
+        self._v = np.empty(shape, dtype)
+        self._w = np.empty(shape, dtype)
+        self._bv = self._v if self.problem.inner is None else np.empty(shape, dtype)
+        wide = np.complex128 if dtype.kind == "c" else np.float64
+        self.T: NDArray[Any] = np.zeros((self.capacity, self.capacity), wide)
+
+    @property
+    def V(self) -> NDArray[Any]:
+        """The vectors as columns."""
+        return self._v[: self.size].T
+
+    @property
+    def W(self) -> NDArray[Any]:
+        """OP times the vectors."""
+        return self._w[: self.size].T
+
+    @property
+    def BV(self) -> NDArray[Any]:
+        """B times the vectors."""
+        return self._bv[: self.size].T
+
+    def extend(self, Q: NDArray[Any]) -> NDArray[Any]:
+        """Add a block and return the part of ``OP Q`` that is orthogonal to the new basis.
+
+        Parameters
+        ----------
+        Q : ndarray, shape (n, b)
+            Orthonormal, and orthogonal to the basis.
+
+        Returns
+        -------
+        ndarray, shape (n, b)
+            Up to rounding: its columns are orthogonal to V relative to the length of ``OP Q``.
+        """
+        start, stop = self.size, self.size + Q.shape[1]
+        before, self._recent = self._recent, start
+        BQ = self.problem.image(Q)
+        W, BW = self.problem.products(Q, BQ)
+        self._v[start:stop] = Q.T
+        self._w[start:stop] = W.T
+        if self.problem.inner is not None:
+            self._bv[start:stop] = BQ.T
+        self.size = stop
+        if BW is None:
+            remainder, H = project_out(W, self.V, self.BV)
+        else:
+            H = self.V.conj().T @ BW
+            remainder = W - self.V @ H
+        self.T[:stop, start:stop] = H
+        self.T[start:stop, :start] = H[:start].conj().T
+        corner = self.T[start:stop, start:stop]
+        self.T[start:stop, start:stop] = (corner + corner.conj().T) / 2
+        self.length = float(np.sqrt(np.max(np.einsum("ij,ij->j", W.conj(), W).real, initial=0.0)))
+        # By the Lanczos relation only the block before is coupled: the rest is what OP rounds.
+        self.leak = 0.0 if before is None else float(np.linalg.norm(H[:before]))
+        return remainder
+
+    def ritz(self, selection: Selection) -> Ritz:
+        """Return the eigenpairs of T.
+
+        Parameters
+        ----------
+        selection : Selection
+            The order.
+
+        Returns
+        -------
+        Ritz
+            With views of the present basis.
+        """
+        theta, S = np.linalg.eigh(self.T[: self.size, : self.size])
+        order = selection.order(theta)
+        return Ritz(theta[order], S[:, order], self.V, self.W)
+
+    def restart(self, ritz: Ritz, count: int) -> None:
+        """Keep the first Ritz vectors only; the old arrays stay as they are.
+
+        Parameters
+        ----------
+        ritz : Ritz
+            Of this basis.
+        count : int
+            How many vectors to keep.
+        """
+        S = np.ascontiguousarray(ritz.S[:, :count].T, self.problem.dtype)
+        stores = [self._v[: self.size], self._w[: self.size], self._bv[: self.size]]
+        self._allocate()
+        for old, new in zip(stores, (self._v, self._w, self._bv), strict=True):
+            if new is not self._v or old is stores[0]:
+                np.matmul(S, old, out=new[:count])
+        self.size = count
+        self._recent = None
+        self._reorthonormalise(ritz.theta[:count])
+
+    def _reorthonormalise(self, theta: NDArray[Any]) -> None:
+        """Undo what rounding did to ``V^H B V = I``, by a Newton step, and set T."""
+        # With X^H B X = I + E: X (I - E/2) is orthonormal to first order, and T follows.
+        E = self.BV.conj().T @ self.V - np.eye(self.size)
+        self.T[: self.size, : self.size] = np.diag(theta) - (E * theta + theta[:, None] * E) / 2
+        if np.abs(E).max() > 2 * np.finfo(self.problem.dtype).eps:
+            C = (np.eye(self.size) - E.T / 2).astype(self.problem.dtype)
+            for store in {id(s): s for s in (self._v, self._w, self._bv)}.values():
+                store[: self.size] = C @ store[: self.size]

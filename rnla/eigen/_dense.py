@@ -1,0 +1,201 @@
+"""LAPACK, where it is faster than anything iterative."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from scipy.sparse import issparse
+from scipy.sparse.linalg import LinearOperator
+
+from rnla._core.driver import Iteration
+from rnla.eigen._basis import Ritz
+from rnla.eigen._lanczos import RitzState
+from rnla.eigen._validate import Request
+from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
+
+# Below these orders LAPACK wins whatever is asked for.
+_SMALL = {"dense": 300, "sparse": 120, "operator": 64}
+# Above this share of the spectrum it wins up to these orders.
+_SHARE = {"dense": 5, "sparse": 10, "operator": 10}
+_LARGE = {"dense": 20_000, "sparse": 3000, "operator": 3000}
+# A subset costs as much as all from here on.
+_SUBSET = 4
+
+
+def all_pairs(A: Any, M: Any, vectors: bool, stacklevel: int) -> Any:
+    """Return what `scipy.linalg.eigh` returns, as SciPy does where k is not below n.
+
+    Parameters
+    ----------
+    A, M : array, sparse matrix or LinearOperator
+        The pencil; only arrays can be solved here.
+    vectors : bool
+        Whether to return vectors.
+    stacklevel : int
+        For the warning.
+
+    Returns
+    -------
+    ndarray or tuple of ndarray
+        All eigenvalues, and vectors.
+
+    Raises
+    ------
+    TypeError
+        If `A` or `M` is no array.
+
+    Warns
+    -----
+    RuntimeWarning
+        Always.
+    """
+    warnings.warn(
+        "k >= N for N * N square matrix. Attempting to use scipy.linalg.eigh instead.",
+        RuntimeWarning,
+        stacklevel=stacklevel,
+    )
+    if issparse(A):
+        raise TypeError(
+            "Cannot use scipy.linalg.eigh for sparse A with k >= N. "
+            "Use scipy.linalg.eigh(A.toarray()) or reduce k."
+        )
+    for name, matrix in (("A", A), ("M", M)):
+        if isinstance(matrix, LinearOperator):
+            raise TypeError(f"Cannot use scipy.linalg.eigh for LinearOperator {name} with k >= N.")
+    B: Any = M.toarray() if issparse(M) else M  # type: ignore[attr-defined]
+    return eigh(A, b=B, eigvals_only=not vectors)  # type: ignore[call-overload]
+
+
+def prefers_dense(request: Request) -> bool:
+    """Tell whether LAPACK is the faster way, and nothing forbids it.
+
+    Parameters
+    ----------
+    request : Request
+        The checked call.
+
+    Returns
+    -------
+    bool
+        False where `ncv` or `maxiter` ask for an iteration, or `OPinv` stands for the matrix.
+    """
+    if request.ncv is not None or request.maxiter is not None or request.OPinv is not None:
+        return False
+    kind = "sparse"
+    if isinstance(request.A, OperatorBlock) or isinstance(request.M, OperatorBlock):
+        kind = "operator"
+    elif isinstance(request.A, DenseBlock):
+        kind = "dense"
+    n, k = request.n, request.k
+    return n <= _SMALL[kind] or (k * _SHARE[kind] > n and n <= _LARGE[kind])
+
+
+def dense_pairs(request: Request) -> Iteration:
+    """Solve with LAPACK, as an iteration of one state.
+
+    Parameters
+    ----------
+    request : Request
+        The checked call.
+
+    Yields
+    ------
+    RitzState
+        The answer; `theta` holds eigenvalues of the caller's problem.
+    """
+    A = _dense(request.A, request.dtype)
+    M = None if request.M is None else _dense(request.M, request.dtype)
+    values, X = _pencil(A, M, request)
+    # One that is infinite belongs to a singular M and to nobody.
+    order = request.selection.order(_transformed(values, request))
+    order = order[np.isfinite(values[order])]
+    space = Ritz(values[order], np.eye(len(values))[:, order], X, X)
+    order = order[: request.k]
+    values, X = values[order], X[:, order]
+    R = A @ X - (X if M is None else M @ X) * values
+    yield RitzState(
+        0,
+        0.0,
+        True,
+        lambda: X,
+        residual_norm=np.linalg.norm(R, axis=0).astype(np.float64),
+        column_errors=np.zeros(len(values)),
+        theta=values,
+        verified=True,
+        space=space,
+    )
+
+
+def _dense(A: BlockOperator, dtype: Any) -> NDArray[Any]:
+    dense = A.todense()
+    if not np.isfinite(dense).all():
+        raise ValueError("`A` returned NaN or infinity")
+    if dense.dtype.kind == "c" or dtype.kind != "c":
+        return np.asarray(dense, dtype)
+    return dense
+
+
+def _pencil(
+    A: NDArray[Any], M: NDArray[Any] | None, request: Request
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Eigenvalues of the pencil and vectors, orthonormal in the inner product of the mode."""
+    if request.mode == "buckling":
+        # A is the positive definite one: M x = (1 / w) A x.
+        inverse, X = eigh(np.eye(len(A), dtype=A.dtype) if M is None else M, A, check_finite=False)
+        with np.errstate(divide="ignore"):
+            return 1 / inverse, X
+    n, k, which = len(A), request.k, request.selection.which
+    subset = None
+    if request.sigma is None and which in ("LA", "SA") and k * _SUBSET < n:
+        subset = (n - k, n - 1) if which == "LA" else (0, k - 1)
+    try:
+        if subset is not None:
+            values, X = eigh(A, M, subset_by_index=subset, check_finite=False)
+        else:
+            # Vectors of multiple eigenvalues are better orthonormalised by divide and conquer.
+            driver: Any = "evd" if M is None else "gvd"
+            values, X = eigh(A, M, driver=driver, check_finite=False)
+        return values, X
+    except np.linalg.LinAlgError:
+        if M is None:
+            raise
+        if request.sigma is None:
+            raise ValueError("`M` must be positive definite where `sigma` is None") from None
+        return _semidefinite(A, M, request.sigma)
+
+
+def _semidefinite(
+    A: NDArray[Any], M: NDArray[Any], sigma: float
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Finite eigenvalues for singular M = L L^H: those of ``L^H (A - sigma M)^-1 L``."""
+    size, U = np.linalg.eigh(M)
+    keep = size > len(M) * np.finfo(size.dtype).eps * np.abs(size).max(initial=0.0)
+    if size.min(initial=0.0) < -np.sqrt(np.finfo(size.dtype).eps) * size.max(initial=0.0):
+        raise ValueError("`M` must be positive semidefinite")
+    L = U[:, keep] * np.sqrt(size[keep])
+    K = A - sigma * M
+    scale = float(np.abs(K).sum(axis=0).max(initial=0.0))
+    if np.linalg.cond(K) > 1 / np.sqrt(np.finfo(size.dtype).eps):
+        sigma -= np.sqrt(np.finfo(size.dtype).eps) * scale / float(size.max())
+        K = A - sigma * M
+    Z = np.linalg.solve(K, L)
+    theta, Y = np.linalg.eigh(L.conj().T @ Z)
+    return sigma + 1 / theta, Z @ (Y / theta)
+
+
+def _transformed(values: NDArray[Any], request: Request) -> NDArray[Any]:
+    """Return what `which` refers to."""
+    sigma = request.sigma
+    if sigma is None:
+        return values
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if request.mode == "normal":
+            return 1 / (values - sigma)
+        if request.mode == "cayley":
+            return (values + sigma) / (values - sigma)
+        # As 1 / (1 - sigma / w), which is 1 where w is infinite.
+        return 1 / (1 - sigma / values)

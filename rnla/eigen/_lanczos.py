@@ -1,0 +1,329 @@
+"""Thick-restart block Lanczos that looks for what it missed, as a generator of states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.driver import Iteration, State
+from rnla.eigen._basis import Basis, Ritz
+from rnla.eigen._problem import Problem
+from rnla.eigen._select import Selection
+from rnla.eigen._verify import Patience, Probe
+from rnla.linalg.orth import orthonormal_block, random_block
+
+Correction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
+
+# In units of eps * ||OP||: what estimates are asked for, what rounding adds to true residuals, and
+# the length below which the remainder of a product is rounding error.
+_FLOOR = 8.0
+_ROUNDING = 56.0
+_NOISE = 10.0
+# In units of what the operator has shown to round.
+_ROUNDOFFS = 10.0
+# Looks at an error that does not fall any more.
+_LOOKS = 4
+# Least columns of the block that searches the complement: one or two would see too little.
+_PROBE = 4
+# A correction that gains less than this so many times in a row is worse than none.
+_GAIN, _STRIKES = 0.7, 2
+# The accuracy, in decimals, at which Ritz values of the complement tell what they have to.
+_DIGITS = 2.5
+
+
+@dataclass(frozen=True)
+class RitzState(State):
+    """A state with the eigenvalues of OP that belong to its vectors.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (k,)
+        Ritz values, most wanted first.
+    verified : bool
+        Whether a search of the complement found nothing.
+    space : Ritz or None
+        The whole search space as it was before the complement was searched.
+    """
+
+    theta: NDArray[Any] | None = None
+    verified: bool = False
+    space: Ritz | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to search.
+
+    Attributes
+    ----------
+    selection : Selection
+        What is wanted.
+    block : int
+        Columns multiplied at a time.
+    capacity : int
+        Most basis vectors.
+    tol : float
+        Residual norms relative to the Ritz values.
+    verify : bool
+        Whether to search the complement in the end.
+    correction : callable or None
+        Maps residuals, their Ritz values and all wanted vectors to corrections.
+    """
+
+    selection: Selection
+    block: int
+    capacity: int
+    tol: float
+    verify: bool
+    correction: Correction | None = None
+
+    @property
+    def guarded(self) -> int:
+        """Wanted and guard vectors, which a restart keeps first."""
+        k = self.selection.k
+        return min(k + 4, self.capacity - self.block)
+
+    @property
+    def kept(self) -> int:
+        """Vectors that survive a restart."""
+        return (self.guarded + self.capacity - self.block) // 2
+
+
+class BlockLanczos:
+    """The search; `states` is its iteration.
+
+    Parameters
+    ----------
+    problem : Problem
+        Operator and inner product.
+    plan : Plan
+        How to search.
+    rng : Generator
+        For start, replacement and probe.
+    """
+
+    def __init__(self, problem: Problem, plan: Plan, rng: np.random.Generator) -> None:
+        self.problem, self.plan, self.rng = problem, plan, rng
+        self.k = plan.selection.k
+        self.eps = float(np.finfo(problem.dtype).eps)
+        self.tolerance = max(plan.tol, self.eps)
+        self.basis = Basis(problem, plan.capacity)
+        self.norm = self.noise = 0.0
+        self.builds = self.steps = 0
+        # Lanczos expands by what the last product left over, else residuals or corrections lead.
+        self.lanczos = True
+        self.mending = False
+        self.probe: Probe | None = None
+        self.candidate: RitzState | None = None
+        self.space: Ritz | None = None
+        self.patience = Patience()
+        self.correction = plan.correction
+        self.strikes, self.last_error = 0, np.inf
+
+    def states(self, start: NDArray[Any] | None) -> Iteration:
+        """Iterate from a start block.
+
+        Parameters
+        ----------
+        start : ndarray, shape (n, p), or None
+            First directions; random ones complete a block.
+
+        Yields
+        ------
+        RitzState
+            One for each look at the Ritz values; the last is certified.
+        """
+        block = self._first_block(start)
+        yield RitzState(0, np.inf, True, lambda: block)
+        while True:
+            remainder = self.basis.extend(block)
+            self.steps += 1
+            if self.lanczos and self.space is None:
+                self.noise = max(self.noise, self.basis.leak)
+            block = self._orthonormal(remainder, projected=True) if self.lanczos else block[:, :0]
+            room = self.plan.capacity - self.basis.size
+            full = room < (block.shape[1] if self.lanczos else self.plan.block)
+            whole = self.basis.size >= self.problem.n or (self.lanczos and block.shape[1] == 0)
+            if self.basis.size < self.k and not whole:
+                continue
+            ritz = self.basis.ritz(self.plan.selection)
+            self.norm = max(self.norm, float(np.abs(ritz.theta).max()))
+            norms = self._residual_norms(ritz, remainder, block)
+            self.builds += full and not whole
+            if whole or self._found(ritz, norms, whole):
+                yield self._answer(ritz, whole)
+                return
+            stop = yield self._look(ritz, norms)
+            if stop:
+                yield self._final(ritz, verified=False)
+                return
+            block = self._expansion(ritz, norms, block, full)
+
+    def _first_block(self, start: NDArray[Any] | None) -> NDArray[Any]:
+        n, width, dtype = self.problem.n, self.plan.block, self.problem.dtype
+        X = np.empty((n, 0), dtype) if start is None else start
+        # A start wider than a block spans no Krylov space: from there residuals lead on.
+        self.lanczos = X.shape[1] <= width and self.correction is None
+        missing = max(0, (width if self.lanczos else self.k) - X.shape[1])
+        X = np.hstack([X, random_block(self.rng, (n, missing), dtype)])
+        if self.problem.purifies:
+            X = self.problem.product(X, self.problem.image(X))
+        X = orthonormal_block(X, inner=self.problem.inner, rng=self.rng)
+        if not X.shape[1]:
+            raise np.linalg.LinAlgError("`M` must be positive: no vector has a positive norm")
+        return np.asarray(X[:, : self.plan.capacity])
+
+    def _orthonormal(self, X: NDArray[Any], *, projected: bool = False) -> NDArray[Any]:
+        """Return X orthonormalised against the basis; what is rounding error becomes random."""
+        return orthonormal_block(
+            X[:, : self.problem.n - self.basis.size],
+            self.basis.V,
+            inner=self.problem.inner,
+            basis_image=self.basis.BV,
+            floor=_NOISE * self.eps * self.basis.length,
+            projected=projected,
+            rng=self.rng,
+        )
+
+    def _residual_norms(
+        self, ritz: Ritz, remainder: NDArray[Any], block: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Norms of the residuals: of all pairs by the Lanczos relation, else of the wanted ones."""
+        if not self.lanczos:
+            return self._true_norms(ritz)
+        # What a Ritz vector lacks is its part of the last remainder.
+        coupling = self.problem.image(block).conj().T @ remainder
+        return np.asarray(np.linalg.norm(coupling @ ritz.S[-remainder.shape[1] :], axis=0))
+
+    def _true_norms(self, ritz: Ritz) -> NDArray[Any]:
+        R = ritz.residuals(slice(0, self.k))
+        squares = np.einsum("ij,ij->j", R.conj(), self.problem.image(R)).real
+        return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float64)
+
+    def _allowed(self, ritz: Ritz, *, rounded: bool) -> NDArray[Any]:
+        """Residual norms to reach; those formed from products carry rounding errors."""
+        unit = self.eps * self.norm
+        sizes = np.maximum(np.abs(ritz.theta[: self.k]), self.eps ** (2 / 3) * self.norm)
+        allowed = np.maximum(self.tolerance * sizes, _FLOOR * unit)
+        return np.asarray(allowed + rounded * _ROUNDING * unit)
+
+    def _errors(self, ritz: Ritz, norms: NDArray[Any], *, rounded: bool) -> NDArray[Any]:
+        """Residual norms in units of what is allowed, times the tolerance."""
+        allowed = self._allowed(ritz, rounded=rounded)
+        # The operator zero allows nothing and leaves nothing over.
+        allowed[allowed == 0] = 1.0
+        return np.asarray(self.tolerance * norms[: self.k] / allowed)
+
+    def _found(self, ritz: Ritz, norms: NDArray[Any], whole: bool) -> bool:
+        """Tell whether the wanted pairs are found and, if asked for, the complement searched."""
+        if self.probe is not None:
+            verdict = self.probe.verdict(ritz.theta, norms, self.steps, whole)
+            if verdict is not False:
+                return bool(verdict)
+            self.probe = self.candidate = None
+            self.lanczos = self.correction is None
+        if not self._settled(ritz, norms):
+            return False
+        if not self.plan.verify or self.plan.selection.which == "SM":
+            return True
+        allowed = self._allowed(ritz, rounded=True)
+        self.space = self.space or ritz
+        self.candidate = self._final(ritz, verified=False)
+        share = _DIGITS / -np.log10(self.tolerance)
+        self.probe = Probe(self.plan.selection, ritz.theta[: self.k], allowed, self.steps, share)
+        return False
+
+    def _settled(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
+        """Tell whether the residuals of the wanted pairs are as small as asked for or possible."""
+        error = float(self._errors(ritz, norms, rounded=not self.lanczos).max())
+        if error > self.tolerance:
+            least = max(_ROUNDING * self.eps * self.norm, _ROUNDOFFS * self.noise)
+            nearly = bool(norms[: self.k].max() <= least)
+            waited = self.patience.spent(error, _LOOKS)
+            return waited and (nearly or self.mending)
+        if self.lanczos:
+            true = self._errors(ritz, self._true_norms(ritz), rounded=True)
+            if true.max() > self.tolerance:
+                # The recurrence has lost touch with an inexact operator: mend what can be mended.
+                self.lanczos, self.mending, self.patience = False, True, Patience()
+                return False
+        return True
+
+    def _look(self, ritz: Ritz, norms: NDArray[Any]) -> RitzState:
+        errors = self._errors(ritz, norms, rounded=not self.lanczos)
+        return RitzState(
+            self.builds,
+            float(errors.max()),
+            False,
+            lambda: ritz.vectors(slice(0, self.k)),
+            residual_norm=norms[: self.k],
+            column_errors=errors,
+            theta=ritz.theta[: self.k],
+        )
+
+    def _answer(self, ritz: Ritz, whole: bool) -> RitzState:
+        if self.candidate is None:
+            return self._final(ritz, verified=whole)
+        # In the space searched since, an unfinished copy may stand in for a finished one.
+        return replace(self.candidate, n_iter=self.builds, verified=True)
+
+    def _final(self, ritz: Ritz, *, verified: bool) -> RitzState:
+        norms = self._true_norms(ritz)
+        errors = self._errors(ritz, norms, rounded=True)
+        wanted = slice(0, self.k)
+        if self.problem.purifies:
+            X = ritz.products(wanted) / ritz.theta[wanted].astype(norms.dtype)
+        else:
+            X = ritz.vectors(wanted)
+        return RitzState(
+            self.builds,
+            float(errors.max()),
+            True,
+            lambda: X,
+            residual_norm=norms,
+            column_errors=errors,
+            theta=ritz.theta[wanted],
+            verified=verified,
+            space=self.space or ritz,
+        )
+
+    def _expansion(
+        self, ritz: Ritz, norms: NDArray[Any], block: NDArray[Any], full: bool
+    ) -> NDArray[Any]:
+        """Return the next block, after a restart where there is no room."""
+        if self.probe is not None and self.probe.start == self.steps:
+            self.basis.restart(ritz, self.k)
+            self.lanczos = True
+            width = min(max(self.plan.block, _PROBE), self.plan.capacity - self.k)
+            fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)
+            if self.problem.purifies:
+                fresh = self.problem.product(fresh, self.problem.image(fresh))
+            return self._orthonormal(fresh)
+        if self.lanczos:
+            if full:
+                room = self.plan.capacity - block.shape[1]
+                self.basis.restart(ritz, min(self.plan.kept, room))
+            return block
+        errors = self._errors(ritz, norms, rounded=True)
+        active = np.flatnonzero(errors > self.tolerance)[: self.plan.block]
+        D = self._correction(ritz, active, float(errors.max()))
+        if full:
+            self.basis.restart(ritz, self.plan.kept)
+        return self._orthonormal(D)
+
+    def _correction(self, ritz: Ritz, active: NDArray[np.intp], error: float) -> NDArray[Any]:
+        """Return corrected residuals, or the residuals alone where the surrogate is of no help."""
+        R = ritz.residuals(active)
+        if self.correction is None:
+            return R
+        self.strikes = 0 if error < _GAIN * self.last_error else self.strikes + 1
+        self.last_error = error
+        if self.strikes > _STRIKES:
+            self.correction = None
+            return R
+        D = self.correction(R, ritz.theta[active], ritz.vectors(slice(0, self.k)))
+        return D if np.isfinite(D).all() else R

@@ -1,0 +1,149 @@
+"""Cheap approximations of ``(A^H A)^-1`` that turn residuals into corrections."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csc_array, eye_array
+from scipy.sparse.linalg import splu
+
+from rnla.linalg.block import BlockOperator
+from rnla.linalg.orth import orthonormal_block, random_block
+from rnla.sketch import SparseSign
+
+# Columns of the identity that a matrix-free operator multiplies at a time.
+_COLUMNS = 64
+_INVERSE_STEPS = 2
+
+
+class GramPreconditioner(ABC):
+    """A Hermitian positive definite H, close to ``A^H A``, by its inverse.
+
+    Attributes
+    ----------
+    norm : float
+        ``||A||`` up to a small factor.
+    """
+
+    norm: float
+
+    @abstractmethod
+    def apply(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return ``H^-1 X``."""
+
+    def apply_to_range(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return ``H^-1 X`` for X in the range of ``A^H``, whose parts elsewhere are rounding."""
+        return self.apply(X)
+
+    @abstractmethod
+    def start(self, width: int, rng: np.random.Generator) -> NDArray[Any]:
+        """Return an orthonormal block near the smallest right singular vectors of A."""
+
+
+class SketchedFactor(GramPreconditioner):
+    """``H = (S A)^H (S A)`` by the singular value decomposition of the sketch's factor R.
+
+    Parameters
+    ----------
+    R : ndarray, shape (n, n)
+        Any matrix with ``R^H R = (S A)^H (S A)``.
+
+    Notes
+    -----
+    Singular values below roundoff of the largest are raised to it: they are noise.
+    """
+
+    def __init__(self, R: NDArray[Any]) -> None:
+        _, sigma, VH = np.linalg.svd(R)
+        floor = sigma[0] * len(R) * np.finfo(R.dtype).eps
+        self.norm = float(sigma[0])
+        self._sigma = np.maximum(sigma, floor if floor > 0 else 1)[:, None]
+        self._V = np.ascontiguousarray(VH.conj().T)
+        self._VH = VH
+        self._in_range = (sigma > floor)[:, None]
+
+    def apply(self, X: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(self._V @ ((self._VH @ X) / self._sigma / self._sigma))
+
+    def apply_to_range(self, X: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(self._V @ ((self._VH @ X) / self._sigma / self._sigma * self._in_range))
+
+    def start(self, width: int, rng: np.random.Generator) -> NDArray[Any]:
+        return self._V[:, : -width - 1 : -1].copy()
+
+
+class GramFactor(GramPreconditioner):
+    """``H = A^H A + shift I`` by sparse LU.
+
+    Parameters
+    ----------
+    A : csr_array, shape (m, n)
+        The matrix.
+
+    Notes
+    -----
+    The shift, ``n eps ||A||^2`` at the most, keeps the factor finite where A is rank deficient. It
+    spoils the smallest values by itself; the iteration around it does not see H but as a
+    preconditioner.
+    """
+
+    def __init__(self, A: Any) -> None:
+        G = csc_array(A.conj().T @ A)
+        self._n = A.shape[1]
+        self._dtype = A.dtype
+        largest = float(G.diagonal().real.max(initial=0.0))
+        self.norm = float(np.sqrt(largest))
+        shift = self._n * float(np.finfo(A.dtype).eps) * largest
+        shifted = G + (shift if shift > 0 else 1.0) * eye_array(self._n, dtype=A.dtype)
+        self._lu = splu(
+            csc_array(shifted),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+
+    def apply(self, X: NDArray[Any]) -> NDArray[Any]:
+        return np.asarray(self._lu.solve(np.asfortranarray(X)))
+
+    def start(self, width: int, rng: np.random.Generator) -> NDArray[Any]:
+        X = orthonormal_block(random_block(rng, (self._n, width), self._dtype))
+        for _ in range(_INVERSE_STEPS):
+            X = orthonormal_block(self.apply(X), rng=rng)
+        return X
+
+
+def sketched_factor(
+    A: BlockOperator, explicit: Any, rows: int, rng: np.random.Generator
+) -> SketchedFactor:
+    """Sketch a tall matrix and factor what is left of it.
+
+    Parameters
+    ----------
+    A : BlockOperator, shape (m, n)
+        The matrix. If it is free of entries it multiplies the n columns of the identity.
+    explicit : ndarray, sparse matrix or None
+        The same matrix by its entries, which are read once.
+    rows : int
+        Of the sketch.
+    rng : Generator
+        Draws it.
+
+    Returns
+    -------
+    SketchedFactor
+        The preconditioner.
+    """
+    m, n = A.shape
+    S = SparseSign.draw(rows, m, rng=rng, dtype=A.dtype.type(0).real.dtype)
+    if explicit is not None:
+        sketch = S @ explicit
+    else:
+        sketch = np.empty((rows, n), A.dtype)
+        for start in range(0, n, _COLUMNS):
+            stop = min(n, start + _COLUMNS)
+            unit = np.eye(n, stop - start, -start, A.dtype)
+            sketch[:, start:stop] = S @ A.product(unit)
+    return SketchedFactor(np.asarray(np.linalg.qr(sketch, mode="r")))

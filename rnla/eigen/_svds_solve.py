@@ -1,0 +1,215 @@
+"""From a checked request to singular triplets and their certificate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.driver import run
+from rnla._core.status import Status
+from rnla.eigen._golub_kahan import GolubKahan
+from rnla.eigen._result import EigenResult
+from rnla.eigen._svds_check import Request
+from rnla.eigen._svds_choose import Sizes, can_copy, choose, sizes
+from rnla.eigen._svds_dense import dense_triplets, triplet_residuals
+from rnla.eigen._svds_krylov import Aim, TripletIteration, TripletState, golub_kahan
+from rnla.eigen._svds_operator import AdjointView, ScaledView
+from rnla.eigen._svds_precondition import GramFactor, GramPreconditioner, sketched_factor
+from rnla.eigen._svds_smallest import GUARD, lobpcg
+from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
+from rnla.linalg.orth import orthonormal_block, random_block
+
+# Restarts allowed per column of the smaller side, as in SciPy.
+_RESTARTS = 10
+# Entries beyond which squares would leave the range, as a power of the largest number.
+_SAFE_POWER = 0.3
+# Where rounding ends the iteration so near the tolerance, it is what the tolerance stands for.
+_ROUNDING = 10
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """A tall view of the matrix, scaled into the safe range.
+
+    Attributes
+    ----------
+    core : BlockOperator
+        The matrix as it was given, which counts.
+    wide : bool
+        Whether it has fewer rows than columns, so that the view is its adjoint.
+    A : BlockOperator, shape (m, n)
+        The view, m >= n.
+    scale : float
+        A is `scale` times the matrix.
+    """
+
+    core: BlockOperator
+    wide: bool
+    A: BlockOperator
+    scale: float
+
+    def entries(self) -> Any:
+        """Return the scaled view as an array or a sparse matrix, None if there are no entries."""
+        core = self.core
+        if isinstance(core, DenseBlock):
+            explicit: Any = core.A.conj().T if self.wide else core.A
+        elif isinstance(core, SparseBlock):
+            explicit = core.columns.conj() if self.wide else core.rows
+        else:
+            return None
+        return explicit if self.scale == 1 else explicit * explicit.dtype.type(self.scale)
+
+
+def singular_triplets(request: Request) -> EigenResult:
+    """Compute what was asked for.
+
+    Parameters
+    ----------
+    request : Request
+        Checked arguments.
+
+    Returns
+    -------
+    EigenResult
+        The largest triplets in descending, the smallest in ascending order.
+    """
+    core = request.A
+    wide = core.shape[0] < core.shape[1]
+    view: BlockOperator = AdjointView(core) if wide else core
+    method = choose(request, view, core)
+    if method == "dense":
+        return _dense(request, Status.CONVERGED)
+    problem = _scaled(core, view, wide, request.rng)
+    result = _iterated(request, problem, method, sizes(request, view, core))
+    free = request.maxiter is None and request.ncv is None and request.solver != method
+    if not result.success and free and can_copy(view, core):
+        return _dense(request, Status.FELL_BACK)
+    return result
+
+
+def _dense(request: Request, status: Status) -> EigenResult:
+    A = request.A
+    U, sigma, V, residuals = dense_triplets(A, request.k, request.largest)
+    return EigenResult(
+        values=sigma,
+        vectors=V,
+        left_vectors=U,
+        residual_norms=residuals,
+        status=status,
+        method="dense",
+        verified=True,
+        n_iter=0,
+        n_matvec=A.n_matvec,
+        n_passes=A.n_passes,
+        history=np.zeros(1),
+        residual_history=np.empty((0, request.k)),
+        value_history=np.empty((0, request.k)),
+    )
+
+
+def _scaled(
+    core: BlockOperator, view: BlockOperator, wide: bool, rng: np.random.Generator
+) -> _Problem:
+    """Bring entries to about one by a power of two, if their squares might leave the range."""
+    if isinstance(core, DenseBlock):
+        sample = core.A
+    elif isinstance(core, SparseBlock):
+        sample = core.rows.data
+    else:
+        sample = view.product(random_block(rng, (view.shape[1], 1), view.dtype))
+        if not np.isfinite(sample).all():
+            raise ValueError("`A` times a finite vector holds NaN or infinity")
+    parts = (sample.real, sample.imag) if sample.dtype.kind == "c" else (sample,)
+    largest = max(max(float(p.max(initial=0)), -float(p.min(initial=0))) for p in parts)
+    limit = float(np.finfo(view.dtype).max) ** _SAFE_POWER
+    if largest == 0 or 1 / limit < largest < limit:
+        return _Problem(core, wide, view, 1.0)
+    root = 2.0 ** -(np.frexp(largest)[1] // 2)
+    return _Problem(core, wide, ScaledView(view, root), root * root)
+
+
+def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> EigenResult:
+    A = problem.A
+    aim = Aim(
+        k=request.k,
+        largest=request.largest,
+        residual=request.residual,
+        verify=request.verify,
+        both=request.returned is True or request.returned == ("vh" if problem.wide else "u"),
+    )
+    if method == "krylov":
+        iteration = _krylov(request, problem, aim, size)
+    else:
+        iteration = _preconditioned(request, problem, aim, size, method)
+    maxiter = _RESTARTS * A.shape[1] if request.maxiter is None else request.maxiter
+    outcome = run(iteration, tolerance=request.residual, maxiter=maxiter, callback=None)
+    state = outcome.state
+    assert isinstance(state, TripletState)
+    U, sigma, V, residuals = state.triplets()
+    if residuals is None:
+        residuals = triplet_residuals(A.product(V), A.adjoint(U), U, sigma, V)
+    scale = sigma.dtype.type(problem.scale)
+    core, wide = problem.core, problem.wide
+    status = outcome.status
+    if status is Status.STAGNATED and state.error <= _ROUNDING * request.residual:
+        status = Status.CONVERGED
+    return EigenResult(
+        values=sigma / scale,
+        vectors=U if wide else V,
+        left_vectors=V if wide else U,
+        residual_norms=residuals / scale,
+        status=status,
+        method=method,
+        verified=state.verified if request.verify else None,
+        n_iter=outcome.n_iter,
+        n_matvec=core.n_matvec,
+        n_passes=core.n_passes,
+        history=outcome.history,
+        residual_history=np.empty((0, request.k)),
+        value_history=np.empty((0, request.k)),
+    )
+
+
+def _start(request: Request, problem: _Problem) -> NDArray[Any] | None:
+    """Return the start vector on the smaller side, as a column."""
+    if request.v0 is None:
+        return None
+    v0 = request.v0[:, None]
+    if request.solver == "propack" and not problem.wide:
+        # SciPy starts PROPACK from the left.
+        return problem.A.adjoint(v0)
+    return v0
+
+
+def _krylov(request: Request, problem: _Problem, aim: Aim, size: Sizes) -> TripletIteration:
+    A = problem.A
+    rng = request.rng
+    F = random_block(rng, (A.shape[1], size.block), A.dtype)
+    v0 = _start(request, problem)
+    if v0 is not None:
+        F[:, :1] = v0
+    F = orthonormal_block(F, rng=rng)
+    return golub_kahan(GolubKahan(A, F, size.capacity, rng), aim)
+
+
+def _preconditioned(
+    request: Request, problem: _Problem, aim: Aim, size: Sizes, method: str
+) -> TripletIteration:
+    A, rng = problem.A, request.rng
+    n = A.shape[1]
+    explicit = problem.entries()
+    H: GramPreconditioner
+    if method == "sketched":
+        H = sketched_factor(A, explicit, size.sketch, rng)
+    else:
+        H = GramFactor(explicit)
+    problem.core.n_passes += explicit is not None
+    X = H.start(min(request.k + GUARD, n // 3), rng)
+    v0 = _start(request, problem)
+    if v0 is not None:
+        # In place of a guard vector, or beside the only one.
+        X = orthonormal_block(np.hstack([X[:, : max(request.k, X.shape[1] - 1)], v0]), rng=rng)
+    return lobpcg(A, X, H, aim, rng)

@@ -1,0 +1,113 @@
+"""Two judgements: whether something was missed, and whether waiting still pays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla.eigen._select import Selection
+
+_LEAST_STEPS = 3
+_STEPS = 8
+_OUTSIDE = 2
+
+
+class Probe:
+    """A search of the complement of the pairs found, from a random block.
+
+    A Krylov space sees no more copies of a multiple eigenvalue than its starting block has columns.
+    A missing copy is orthogonal to the pairs found, so it dominates a Krylov space of their
+    complement after a few steps, if it exists [1]_.
+
+    Parameters
+    ----------
+    selection : Selection
+        What is wanted.
+    theta : ndarray, shape (k,)
+        The values found, most wanted first.
+    allowed : ndarray, shape (k,)
+        How far each may be from an eigenvalue.
+    step : int
+        Block steps made so far.
+    share : float
+        Steps to take at the most, in units of those made: where finding took long, so does looking.
+
+    References
+    ----------
+    .. [1] J. R. McCombs, A. Stathopoulos, "Iterative validation of eigensolvers", SIAM J. Sci.
+       Comput. 28 (2006), 2337-2358.
+    """
+
+    def __init__(
+        self,
+        selection: Selection,
+        theta: NDArray[Any],
+        allowed: NDArray[Any],
+        step: int,
+        share: float,
+    ) -> None:
+        self.selection = selection
+        self.keys = selection.keys(theta)
+        self.allowed = 2 * float(allowed.max())
+        self.start = step
+        self.end = step + max(_STEPS, int(share * step))
+
+    def verdict(
+        self, theta: NDArray[Any], radii: NDArray[Any], step: int, whole: bool
+    ) -> bool | None:
+        """Judge the Ritz values of the pairs found together with those of the complement.
+
+        Parameters
+        ----------
+        theta, radii : ndarray, shape (m,)
+            Ritz values, most wanted first, and how far each may be from an eigenvalue.
+        step : int
+            Block steps made so far.
+        whole : bool
+            Whether the space cannot grow any more.
+
+        Returns
+        -------
+        bool or None
+            False if a wanted value was missed, True if not, None while it is too early to tell.
+        """
+        k = self.selection.k
+        if np.max(self.selection.keys(theta[:k]) - self.keys) > self.allowed:
+            return False
+        if whole or step >= self.end:
+            return True
+        if step < self.start + _LEAST_STEPS or len(theta) == k:
+            return None
+        outside = slice(0, k + _OUTSIDE)
+        return True if self.selection.distance(theta[outside], radii[outside]) > 0 else None
+
+
+class Patience:
+    """Counts looks at an error that has stopped to fall."""
+
+    def __init__(self) -> None:
+        self.best = np.inf
+        self.looks = 0
+
+    def spent(self, error: float, looks: int) -> bool:
+        """Take note of an error and tell whether it was not halved for so many looks.
+
+        Parameters
+        ----------
+        error : float
+            The present one.
+        looks : int
+            How many to wait.
+
+        Returns
+        -------
+        bool
+            Whether to stop waiting.
+        """
+        if error < self.best / 2:
+            self.best, self.looks = error, 0
+        else:
+            self.looks += 1
+        return self.looks >= looks

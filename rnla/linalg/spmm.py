@@ -1,0 +1,136 @@
+"""CSR times block, cut into parts of equal work for the pool."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.threads import get_num_threads, run_parts
+from rnla._kernels import spmm
+
+# Where waking the pool costs more than a product of this many updates.
+_INLINE_UPDATES = 1 << 17
+_PARTS_PER_THREAD = 2
+
+
+def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
+    """Return ``A X`` for a CSR array of checked structure, on the pool.
+
+    Parameters
+    ----------
+    A : csr_array, shape (m, n)
+        Real or complex.
+    X : ndarray, shape (n, b)
+        Of the precision of A, real or complex.
+
+    Returns
+    -------
+    ndarray, shape (m, b)
+        C-ordered; the same bits for every number of threads.
+    """
+    if A.dtype.kind != "c" and X.dtype.kind == "c":
+        return by_real_parts(lambda Y: multiply_csr(A, Y), X)
+    (m, n), width = A.shape, X.shape[1]
+    if X.shape[0] != n:
+        raise ValueError(f"a block of shape ({n}, b) is needed, got {X.shape}")
+    dtype = np.result_type(A.dtype, X.dtype)
+    out = np.empty((m, width), dtype)
+    X = np.ascontiguousarray(X, dtype)
+    source, zero = X.reshape(-1), dtype.type(0)
+    groups = _column_groups(width) if width < spmm.WIDE else []
+
+    def task(start: int, stop: int) -> None:
+        rows, target = A.indptr[start : stop + 1], out[start:stop]
+        if width >= spmm.WIDE:
+            spmm.multiply_rows_wide(rows, A.indices, A.data, X, target)
+        for multiply, column in groups:
+            multiply(rows, A.indices, A.data, source, width, column, zero, target.reshape(-1))
+
+    parts = 1 if A.nnz * width < _INLINE_UPDATES else _PARTS_PER_THREAD * get_num_threads()
+    run_parts(task, _balanced_rows(A.indptr, parts))
+    return out
+
+
+def _column_groups(width: int) -> list[tuple[Any, int]]:
+    """Return the kernels for a few columns with the column that each starts at."""
+    groups: list[tuple[Any, int]] = []
+    column = 0
+    for count, multiply in (
+        (4, spmm.multiply_four_columns),
+        (2, spmm.multiply_two_columns),
+        (1, spmm.multiply_column),
+    ):
+        while width - column >= count:
+            groups.append((multiply, column))
+            column += count
+    return groups
+
+
+def _balanced_rows(indptr: NDArray[Any], count: int) -> list[tuple[int, int]]:
+    """Cut the rows into pieces of about as many entries each; a row counts as one more."""
+    m = len(indptr) - 1
+
+    def work(row: int) -> int:
+        return int(indptr[row]) + row
+
+    total = work(m)
+    cuts = [bisect_left(range(m), total * part // count, key=work) for part in range(1, count)]
+    return [(start, stop) for start, stop in pairwise([0, *cuts, m]) if start < stop]
+
+
+def checked_rows(A: Any) -> Any:
+    """Return A if its structure is sound: the kernel would read whatever an index points at.
+
+    Parameters
+    ----------
+    A : csr_array
+        Of any dtype.
+
+    Returns
+    -------
+    csr_array
+        The same.
+
+    Raises
+    ------
+    ValueError
+        If an index lies outside the shape.
+    """
+    indptr, indices = A.indptr, A.indices
+    sound = (
+        len(indptr) == A.shape[0] + 1
+        and indptr[0] == 0
+        and (np.diff(indptr) >= 0).all()
+        and indptr[-1] <= min(len(indices), len(A.data))
+        and (len(indices) == 0 or (indices.min() >= 0 and indices.max() < A.shape[1]))
+    )
+    if not sound:
+        raise ValueError("`A` must be a valid sparse matrix: an index lies outside its shape")
+    return A
+
+
+def by_real_parts(apply: Any, X: NDArray[Any]) -> NDArray[Any]:
+    """Apply a real map to a complex block as to twice as many real columns.
+
+    Parameters
+    ----------
+    apply : callable
+        Maps a real block to a real block.
+    X : ndarray, shape (n, b)
+        Complex.
+
+    Returns
+    -------
+    ndarray
+        Complex.
+    """
+    X = np.ascontiguousarray(X)
+    width = X.shape[1]
+    if 0 in X.shape:
+        return np.asarray(apply(X.real)).astype(X.dtype)
+    product = np.ascontiguousarray(apply(X.view(X.real.dtype).reshape(-1, 2 * width)))
+    return product.view(X.dtype)

@@ -1,0 +1,71 @@
+"""Nothing is missed: multiple and clustered eigenvalues, at any tolerance."""
+
+import eigen_cases as cases
+import numpy as np
+import pytest
+from controls import eigen as controls
+
+import rnla
+from rnla.eigen import solve
+
+SUITE = cases.misconvergence()
+TOLERANCES = [0, 1e-10, 1e-8, 1e-6, 1e-4]
+
+
+@pytest.mark.parametrize("case", SUITE, ids=str)
+def test_no_member_of_a_cluster_is_missed(case, rng):
+    A = case.build(rng)
+    for tol in TOLERANCES:
+        w = rnla.eigsh(
+            A, case.k, which=case.which, tol=tol, method="lanczos", rng=rng,
+            return_eigenvectors=False,
+        )  # fmt: skip
+        assert not cases.wrong_set(case, w, tol), (tol, w)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [300, 600])
+@pytest.mark.parametrize("tol", TOLERANCES)
+def test_no_member_is_missed_in_many_runs(n, tol, rng):
+    for case in cases.misconvergence(n):
+        A = case.build(rng)
+        for _ in range(10):
+            w = solve(A, case.k, which=case.which, tol=tol, method="lanczos", rng=rng).values
+            assert not cases.wrong_set(case, w, tol), (case.name, w)
+
+
+@pytest.mark.parametrize("block_size", [1, 2, 3, 4, 6])
+def test_any_block_size_finds_all(block_size, rng):
+    case = cases.Case("six-fold", SUITE[0].spectrum, 8)
+    A = case.build(rng)
+    for tol in (0, 1e-6):
+        result = solve(
+            A, case.k, which="LA", tol=tol, method="lanczos", block_size=block_size, rng=rng
+        )
+        assert result.verified
+        assert not cases.wrong_set(case, result.values, tol)
+
+
+@pytest.mark.parametrize("solver", controls.SOLVERS, ids=lambda s: s.__name__)
+def test_control_is_rejected(solver, rng):
+    missed = 0
+    for case in (SUITE[0], SUITE[1], cases.Case("twelve", SUITE[9].spectrum, 12)):
+        A = case.build(rng)
+        missed += cases.wrong_set(case, solver(A, case, rng), 1e-8)
+    assert missed
+
+
+def test_complex_triple(rng):
+    spectrum = np.concatenate([[2.0] * 3, np.linspace(-1, 1.8, 197)])
+    A = cases.hermitian(spectrum, rng, complex)
+    w, X = rnla.eigsh(A, 4, which="LA", method="lanczos", rng=rng)
+    assert np.abs(w - [1.8, 2, 2, 2]).max() < 1e-12
+    assert cases.orthonormality(X) < 100 * cases.EPS
+    assert cases.residuals(A, w, X).max() < 1e-13
+
+
+def test_without_verification_it_says_so(rng):
+    result = solve(
+        SUITE[0].build(rng), 3, which="LA", method="lanczos", verify=False, rng=rng, tol=1e-6
+    )
+    assert result.verified is False
