@@ -213,7 +213,7 @@ def sequence_row(
     }
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     options = parser(__doc__)
     options.add_argument("--tables", type=several(str), default=list(TABLES))
     options.add_argument("--orders", type=several(int), default=[300, 600])
@@ -224,7 +224,7 @@ def main() -> None:
     options.add_argument("--repeat", type=int, default=5)
     options.add_argument("--length", type=int, default=20)
     options.add_argument("--tol", type=float, default=1e-10)
-    arguments = options.parse_args()
+    arguments = options.parse_args(argv)
     if arguments.quick:
         arguments.orders, arguments.seeds, arguments.repeat = [120], 1, 1
         arguments.dense, arguments.k, arguments.sparse_k, arguments.length = [400], [6], [], 1
