@@ -33,6 +33,8 @@ _PROBE = 4
 _GAIN, _STRIKES = 0.7, 2
 # The accuracy, in decimals, at which Ritz values of the complement tell what they have to.
 _DIGITS = 2.5
+# How much longer to look where a block was too narrow for the copies of an eigenvalue.
+_SUSPICION = 3.0
 
 
 @dataclass(frozen=True)
@@ -234,8 +236,18 @@ class BlockLanczos:
         self.space = self.space or ritz
         self.candidate = self._final(ritz, verified=False)
         share = _DIGITS / -np.log10(self.tolerance)
+        if self._saturated(ritz.theta[: self.k], float(allowed.max())):
+            share *= _SUSPICION
         self.probe = Probe(self.plan.selection, ritz.theta[: self.k], allowed, self.steps, share)
         return False
+
+    def _saturated(self, theta: NDArray[Any], allowed: float) -> bool:
+        """Tell whether an eigenvalue has as many copies as a block has columns: or more."""
+        width, ordered = max(self.plan.block, _PROBE), np.sort(theta)
+        if width > len(ordered):
+            return False
+        spread = ordered[width - 1 :] - ordered[: len(ordered) - width + 1]
+        return bool((spread <= 4 * allowed).any())
 
     def _settled(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
         """Tell whether the residuals of the wanted pairs are as small as asked for or possible."""
