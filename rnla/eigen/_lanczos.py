@@ -21,12 +21,14 @@ Correction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
 # In units of eps * ||OP||: what estimates are asked for, what rounding adds to true residuals, and
 # the length below which the remainder of a product is rounding error.
 _FLOOR = 8.0
-_ROUNDING = 56.0
+_ROUNDING = 120.0
 _NOISE = 10.0
 # In units of what the operator has shown to round.
 _ROUNDOFFS = 10.0
 # Looks at an error that does not fall any more.
 _LOOKS = 4
+# Restarts after which products are formed anew, if rounding errors of rotations are to matter.
+_REFRESH = 8
 # Least columns of the block that searches the complement: one or two would see too little.
 _PROBE = 4
 # A correction that gains less than this so many times in a row is worse than none.
@@ -319,6 +321,8 @@ class BlockLanczos:
             if full:
                 room = self.plan.capacity - block.shape[1]
                 self.basis.restart(ritz, min(self.plan.kept, room))
+                if self.builds % _REFRESH == 0 and self.tolerance < _ROUNDING * self.eps:
+                    self.basis.refresh()
             return block
         errors = self._errors(ritz, norms, rounded=True)
         active = np.flatnonzero(errors > self.tolerance)[: self.plan.block]
