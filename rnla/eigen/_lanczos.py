@@ -49,12 +49,15 @@ class RitzState(State):
         Ritz values, most wanted first.
     verified : bool
         Whether a search of the complement found nothing.
+    norm : float
+        The largest magnitude of a Ritz value that was seen.
     space : Ritz or None
         The whole search space as it was before the complement was searched.
     """
 
     theta: NDArray[Any] | None = None
     verified: bool = False
+    norm: float = 0.0
     space: Ritz | None = None
 
 
@@ -74,6 +77,8 @@ class Plan:
         Residual norms relative to the Ritz values.
     verify : bool
         Whether to search the complement in the end.
+    keeps_space : bool
+        Whether the last state holds the search space, which is large.
     correction : callable or None
         Maps residuals, their Ritz values and all wanted vectors to corrections.
     """
@@ -83,6 +88,7 @@ class Plan:
     capacity: int
     tol: float
     verify: bool
+    keeps_space: bool = False
     correction: Correction | None = None
 
     @property
@@ -123,6 +129,7 @@ class BlockLanczos:
         self.mending = False
         self.probe: Probe | None = None
         self.candidate: RitzState | None = None
+        self.searched = False
         self.space: Ritz | None = None
         self.patience = Patience()
         self.correction = plan.correction
@@ -146,7 +153,7 @@ class BlockLanczos:
         while True:
             remainder = self.basis.extend(block)
             self.steps += 1
-            if self.lanczos and self.space is None:
+            if self.lanczos and not self.searched:
                 self.noise = max(self.noise, self.basis.leak)
             block = self._orthonormal(remainder, projected=True) if self.lanczos else block[:, :0]
             room = self.plan.capacity - self.basis.size
@@ -235,7 +242,9 @@ class BlockLanczos:
         if not self.plan.verify or self.plan.selection.which == "SM":
             return True
         allowed = self._allowed(ritz, rounded=True)
-        self.space = self.space or ritz
+        self.searched = True
+        if self.plan.keeps_space:
+            self.space = self.space or ritz
         self.candidate = self._final(ritz, verified=False)
         share = _DIGITS / -np.log10(self.tolerance)
         if self._saturated(ritz.theta[: self.k], float(allowed.max())):
@@ -302,7 +311,8 @@ class BlockLanczos:
             column_errors=errors,
             theta=ritz.theta[wanted],
             verified=verified,
-            space=self.space or ritz,
+            norm=self.norm,
+            space=(self.space or ritz) if self.plan.keeps_space else None,
         )
 
     def _expansion(
