@@ -165,8 +165,12 @@ class BlockLanczos:
             self.norm = max(self.norm, float(np.abs(ritz.theta).max()))
             norms = self._residual_norms(ritz, remainder, block)
             self.builds += full and not whole
-            if whole or self._found(ritz, norms, whole):
-                yield self._answer(ritz, whole)
+            if whole:
+                # The projection is the operator: what was found before may lack a copy.
+                yield self._final(ritz, verified=True)
+                return
+            if self._found(ritz, norms):
+                yield self._answer(ritz)
                 return
             stop = yield self._look(ritz, norms)
             if stop:
@@ -229,10 +233,10 @@ class BlockLanczos:
         allowed[allowed == 0] = 1.0
         return np.asarray(self.tolerance * norms[: self.k] / allowed)
 
-    def _found(self, ritz: Ritz, norms: NDArray[Any], whole: bool) -> bool:
+    def _found(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
         """Tell whether the wanted pairs are found and, if asked for, the complement searched."""
         if self.probe is not None:
-            verdict = self.probe.verdict(ritz.theta, norms, self.steps, whole)
+            verdict = self.probe.verdict(ritz.theta, norms, self.steps)
             if verdict is not False:
                 return bool(verdict)
             self.probe = self.candidate = None
@@ -288,9 +292,9 @@ class BlockLanczos:
             theta=ritz.theta[: self.k],
         )
 
-    def _answer(self, ritz: Ritz, whole: bool) -> RitzState:
+    def _answer(self, ritz: Ritz) -> RitzState:
         if self.candidate is None:
-            return self._final(ritz, verified=whole)
+            return self._final(ritz, verified=False)
         # In the space searched since, an unfinished copy may stand in for a finished one.
         return replace(self.candidate, n_iter=self.builds, verified=True)
 

@@ -57,9 +57,7 @@ class Probe:
         self.near: NDArray[Any] | float = -np.inf
         self.end = step + max(_STEPS, int(share * step))
 
-    def verdict(
-        self, theta: NDArray[Any], radii: NDArray[Any], step: int, whole: bool
-    ) -> bool | None:
+    def verdict(self, theta: NDArray[Any], radii: NDArray[Any], step: int) -> bool | None:
         """Judge the Ritz values of the pairs found together with those of the complement.
 
         Parameters
@@ -68,8 +66,6 @@ class Probe:
             Ritz values, most wanted first, and how far each may be from an eigenvalue.
         step : int
             Block steps made so far.
-        whole : bool
-            Whether the space cannot grow any more.
 
         Returns
         -------
@@ -79,7 +75,7 @@ class Probe:
         k = self.selection.k
         if np.max(self.selection.keys(theta[:k]) - self.keys) > self.allowed:
             return False
-        if whole or step >= self.end:
+        if step >= self.end:
             return True
         if len(theta) < k + _OUTSIDE:
             return None
