@@ -120,7 +120,7 @@ def rates(m: int, sizes: list[int]) -> list[dict[str, Any]]:
     return rows
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     options = parser(__doc__)
     options.add_argument("--data", type=Path, default=DATA, help="folder with the graphs (.npz)")
     options.add_argument("--graphs", type=several(str), default=_GRAPHS)
@@ -128,7 +128,7 @@ def main() -> None:
     options.add_argument("--rank", type=int, default=200)
     options.add_argument("--sweeps", type=int, default=50)
     options.add_argument("--sizes", type=several(int), default="150,300,600,1200")
-    arguments = options.parse_args()
+    arguments = options.parse_args(argv)
     report = Report(arguments)
     quick = arguments.quick
     sizes = [150, 300] if quick else arguments.sizes

@@ -48,13 +48,13 @@ def rows(A: Any, widths: list[int], repeat: int) -> list[dict[str, Any]]:
     return found
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> None:
     options = parser(__doc__)
     options.add_argument("--data", type=Path, default=DATA, help="folder with the graphs (.npz)")
     options.add_argument("--graphs", type=several(str), default="email-Enron,amazon0302")
     options.add_argument("--widths", type=several(int), default="1,2,4,8,16,32,64")
     options.add_argument("--repeat", type=int, default=9)
-    arguments = options.parse_args()
+    arguments = options.parse_args(argv)
     if arguments.quick:
         arguments.widths, arguments.repeat, arguments.graphs = [1, 4], 1, arguments.graphs[:1]
     report = Report(arguments)

@@ -172,6 +172,9 @@ def figure(n: int, trials: int, path: Path) -> None:
         ax.set(ylabel="mean relative error")
     axes[0, 0].legend(fontsize="small")
     fig.savefig(path, metadata={"Date": None})
+    # Matplotlib ends lines with blanks, which this repository does not keep.
+    lines = path.read_text().splitlines()
+    path.write_text("".join(f"{line.rstrip()}\n" for line in lines))
 
 
 def diagonals(report: Report, n: int, trials: int, cells: list[tuple[str, int]]) -> None:

@@ -4,6 +4,12 @@ import inspect
 import os
 from importlib.metadata import version as installed_version
 
+import rnla
+
+# The function `rnla.trace`, before autosummary imports the module of that name.
+for name in rnla.__all__:
+    getattr(rnla, name)
+
 project = "rnla"
 author = "The rnla developers"
 copyright = "2026, the rnla developers"

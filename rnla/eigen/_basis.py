@@ -210,6 +210,13 @@ class Basis:
         self._recent = None
         self._reorthonormalise(ritz.theta[:count])
 
+    def refresh(self) -> None:
+        """Form the products of all vectors anew, and T with them."""
+        W, BW = self.problem.products(self.V, self.BV)
+        self._w[: self.size] = W.T
+        T = self.BV.conj().T @ W if BW is None else self.V.conj().T @ BW
+        self.T[: self.size, : self.size] = (T + T.conj().T) / 2
+
     def _reorthonormalise(self, theta: NDArray[Any]) -> None:
         """Undo what rounding did to ``V^H B V = I``, by a Newton step, and set T."""
         # With X^H B X = I + E: X (I - E/2) is orthonormal to first order, and T follows.

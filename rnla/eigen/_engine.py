@@ -235,6 +235,7 @@ def _plan(request: Request, problem: Problem, selection: Selection, options: Opt
         capacity=capacity,
         tol=request.tol,
         verify=options.verify,
+        keeps_space=options.keep_surrogate,
     )
 
 
@@ -270,9 +271,7 @@ def _solved(
     if problem is not None and not problem.is_original:
         relative = norms / np.abs(state.theta[order])
         status, values, X, norms = _in_the_pencil(request, problem, status, values, X, relative)
-    norm, left = float(np.abs(state.theta).max(initial=0.0)), None
-    if state.space is not None:
-        norm = max(norm, float(np.abs(state.space.theta).max()))
+    left = None
     if options.keep_surrogate and state.space is not None and _is_standard(request, problem):
         left = left_over(state.space, request.selection, used)
     history = outcome.history[np.isfinite(outcome.history)]
@@ -292,7 +291,7 @@ def _solved(
         value_history=np.empty((0, request.k)),
         surrogate=left,
     )
-    return Solved(result, state.column_errors[order] <= tolerance, tolerance, norm)
+    return Solved(result, state.column_errors[order] <= tolerance, tolerance, state.norm)
 
 
 def _is_standard(request: Request, problem: Problem | None) -> bool:

@@ -21,18 +21,22 @@ Correction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
 # In units of eps * ||OP||: what estimates are asked for, what rounding adds to true residuals, and
 # the length below which the remainder of a product is rounding error.
 _FLOOR = 8.0
-_ROUNDING = 56.0
+_ROUNDING = 120.0
 _NOISE = 10.0
 # In units of what the operator has shown to round.
 _ROUNDOFFS = 10.0
 # Looks at an error that does not fall any more.
 _LOOKS = 4
+# Restarts after which products are formed anew, if rounding errors of rotations are to matter.
+_REFRESH = 8
 # Least columns of the block that searches the complement: one or two would see too little.
 _PROBE = 4
 # A correction that gains less than this so many times in a row is worse than none.
 _GAIN, _STRIKES = 0.7, 2
 # The accuracy, in decimals, at which Ritz values of the complement tell what they have to.
 _DIGITS = 2.5
+# How much longer to look where a block was too narrow for the copies of an eigenvalue.
+_SUSPICION = 3.0
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,15 @@ class RitzState(State):
         Ritz values, most wanted first.
     verified : bool
         Whether a search of the complement found nothing.
+    norm : float
+        The largest magnitude of a Ritz value that was seen.
     space : Ritz or None
         The whole search space as it was before the complement was searched.
     """
 
     theta: NDArray[Any] | None = None
     verified: bool = False
+    norm: float = 0.0
     space: Ritz | None = None
 
 
@@ -70,6 +77,8 @@ class Plan:
         Residual norms relative to the Ritz values.
     verify : bool
         Whether to search the complement in the end.
+    keeps_space : bool
+        Whether the last state holds the search space, which is large.
     correction : callable or None
         Maps residuals, their Ritz values and all wanted vectors to corrections.
     """
@@ -79,6 +88,7 @@ class Plan:
     capacity: int
     tol: float
     verify: bool
+    keeps_space: bool = False
     correction: Correction | None = None
 
     @property
@@ -119,6 +129,7 @@ class BlockLanczos:
         self.mending = False
         self.probe: Probe | None = None
         self.candidate: RitzState | None = None
+        self.searched = False
         self.space: Ritz | None = None
         self.patience = Patience()
         self.correction = plan.correction
@@ -142,7 +153,7 @@ class BlockLanczos:
         while True:
             remainder = self.basis.extend(block)
             self.steps += 1
-            if self.lanczos and self.space is None:
+            if self.lanczos and not self.searched:
                 self.noise = max(self.noise, self.basis.leak)
             block = self._orthonormal(remainder, projected=True) if self.lanczos else block[:, :0]
             room = self.plan.capacity - self.basis.size
@@ -154,8 +165,12 @@ class BlockLanczos:
             self.norm = max(self.norm, float(np.abs(ritz.theta).max()))
             norms = self._residual_norms(ritz, remainder, block)
             self.builds += full and not whole
-            if whole or self._found(ritz, norms, whole):
-                yield self._answer(ritz, whole)
+            if whole:
+                # The projection is the operator: what was found before may lack a copy.
+                yield self._final(ritz, verified=True)
+                return
+            if self._found(ritz, norms):
+                yield self._answer(ritz)
                 return
             stop = yield self._look(ritz, norms)
             if stop:
@@ -218,10 +233,10 @@ class BlockLanczos:
         allowed[allowed == 0] = 1.0
         return np.asarray(self.tolerance * norms[: self.k] / allowed)
 
-    def _found(self, ritz: Ritz, norms: NDArray[Any], whole: bool) -> bool:
+    def _found(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
         """Tell whether the wanted pairs are found and, if asked for, the complement searched."""
         if self.probe is not None:
-            verdict = self.probe.verdict(ritz.theta, norms, self.steps, whole)
+            verdict = self.probe.verdict(ritz.theta, norms, self.steps)
             if verdict is not False:
                 return bool(verdict)
             self.probe = self.candidate = None
@@ -231,11 +246,23 @@ class BlockLanczos:
         if not self.plan.verify or self.plan.selection.which == "SM":
             return True
         allowed = self._allowed(ritz, rounded=True)
-        self.space = self.space or ritz
+        self.searched = True
+        if self.plan.keeps_space:
+            self.space = self.space or ritz
         self.candidate = self._final(ritz, verified=False)
         share = _DIGITS / -np.log10(self.tolerance)
+        if self._saturated(ritz.theta[: self.k], float(allowed.max())):
+            share *= _SUSPICION
         self.probe = Probe(self.plan.selection, ritz.theta[: self.k], allowed, self.steps, share)
         return False
+
+    def _saturated(self, theta: NDArray[Any], allowed: float) -> bool:
+        """Tell whether an eigenvalue has as many copies as a block has columns: or more."""
+        width, ordered = max(self.plan.block, _PROBE), np.sort(theta)
+        if width > len(ordered):
+            return False
+        spread = ordered[width - 1 :] - ordered[: len(ordered) - width + 1]
+        return bool((spread <= 4 * allowed).any())
 
     def _settled(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
         """Tell whether the residuals of the wanted pairs are as small as asked for or possible."""
@@ -265,9 +292,9 @@ class BlockLanczos:
             theta=ritz.theta[: self.k],
         )
 
-    def _answer(self, ritz: Ritz, whole: bool) -> RitzState:
+    def _answer(self, ritz: Ritz) -> RitzState:
         if self.candidate is None:
-            return self._final(ritz, verified=whole)
+            return self._final(ritz, verified=False)
         # In the space searched since, an unfinished copy may stand in for a finished one.
         return replace(self.candidate, n_iter=self.builds, verified=True)
 
@@ -288,7 +315,8 @@ class BlockLanczos:
             column_errors=errors,
             theta=ritz.theta[wanted],
             verified=verified,
-            space=self.space or ritz,
+            norm=self.norm,
+            space=(self.space or ritz) if self.plan.keeps_space else None,
         )
 
     def _expansion(
@@ -307,6 +335,8 @@ class BlockLanczos:
             if full:
                 room = self.plan.capacity - block.shape[1]
                 self.basis.restart(ritz, min(self.plan.kept, room))
+                if self.builds % _REFRESH == 0 and self.tolerance < _ROUNDING * self.eps:
+                    self.basis.refresh()
             return block
         errors = self._errors(ritz, norms, rounded=True)
         active = np.flatnonzero(errors > self.tolerance)[: self.plan.block]

@@ -112,7 +112,7 @@ def svds(
 
     See Also
     --------
-    scipy.sparse.linalg.svds : By eigenpairs of ``A^H A``.
+    scipy.sparse.linalg.svds : By default from eigenpairs of ``A^H A``.
     numpy.linalg.svd : All triplets.
 
     Notes

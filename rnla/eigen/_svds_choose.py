@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rnla.eigen._svds_check import Request
 from rnla.eigen._svds_krylov import GUARD
+from rnla.eigen._svds_precondition import factor_is_cheap
 from rnla.eigen._svds_smallest import GUARD as SMALLEST_GUARD
 from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock, SparseBlock
 
@@ -30,7 +31,6 @@ _FEW_COLUMNS, _FEW_LARGEST = 400, 150
 _BLOCK, _MANY_TRIPLETS = 2, 20
 _BLOCKS = {DenseBlock: 8, SparseBlock: 4, OperatorBlock: 2}
 _STEPS = 4
-_MOST_GRAM_COLUMNS = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def choose(request: Request, A: BlockOperator, core: BlockOperator) -> str:
         return "sketched"
     if copyable:
         return "dense"
-    if isinstance(core, SparseBlock) and n <= _MOST_GRAM_COLUMNS:
+    if isinstance(core, SparseBlock) and factor_is_cheap(core.rows if A is core else core.columns):
         return "factored"
     return "krylov"
 

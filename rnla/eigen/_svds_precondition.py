@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array, eye_array
+from scipy.sparse import csc_array, csr_array, eye_array
+from scipy.sparse.csgraph import reverse_cuthill_mckee
 from scipy.sparse.linalg import splu
 
 from rnla.linalg.block import BlockOperator
@@ -17,6 +18,9 @@ from rnla.sketch import SparseSign
 # Columns of the identity that a matrix-free operator multiplies at a time.
 _COLUMNS = 64
 _INVERSE_STEPS = 2
+# Products that form A^H A, and entries of its factor, 0.5 GiB in double precision.
+_GRAM_ENTRIES = 1 << 25
+_FACTOR_ENTRIES = 1 << 26
 
 
 class GramPreconditioner(ABC):
@@ -113,6 +117,34 @@ class GramFactor(GramPreconditioner):
         for _ in range(_INVERSE_STEPS):
             X = orthonormal_block(self.apply(X), rng=rng)
         return X
+
+
+def factor_is_cheap(A: Any) -> bool:
+    """Tell whether the sparse factor of ``A^H A`` is sure to fit.
+
+    Parameters
+    ----------
+    A : csr_array, shape (m, n)
+        The matrix.
+
+    Returns
+    -------
+    bool
+        True if the envelope of ``A^H A`` in reverse Cuthill-McKee order, which bounds the fill of a
+        Cholesky factor, is small. Entries that cancel are counted.
+    """
+    counts = np.diff(A.indptr).astype(np.float64)
+    if float(counts @ counts) > _GRAM_ENTRIES:
+        return False
+    pattern = csr_array((np.ones(A.nnz, np.int32), A.indices, A.indptr), shape=A.shape)
+    G = csr_array(pattern.T @ pattern)
+    order = reverse_cuthill_mckee(G, symmetric_mode=True)
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    rows, columns = G.nonzero()
+    reach = np.zeros(len(order), np.int64)
+    np.maximum.at(reach, place[rows], place[rows] - place[columns])
+    return int(reach.sum()) <= _FACTOR_ENTRIES
 
 
 def sketched_factor(

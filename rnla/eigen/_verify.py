@@ -12,6 +12,8 @@ from rnla.eigen._select import Selection
 _LEAST_STEPS = 3
 _STEPS = 8
 _OUTSIDE = 2
+# What a Ritz value may rise yet, in units of its last rise.
+_TREND = 3.0
 
 
 class Probe:
@@ -52,11 +54,10 @@ class Probe:
         self.keys = selection.keys(theta)
         self.allowed = 2 * float(allowed.max())
         self.start = step
+        self.near: NDArray[Any] | float = -np.inf
         self.end = step + max(_STEPS, int(share * step))
 
-    def verdict(
-        self, theta: NDArray[Any], radii: NDArray[Any], step: int, whole: bool
-    ) -> bool | None:
+    def verdict(self, theta: NDArray[Any], radii: NDArray[Any], step: int) -> bool | None:
         """Judge the Ritz values of the pairs found together with those of the complement.
 
         Parameters
@@ -65,8 +66,6 @@ class Probe:
             Ritz values, most wanted first, and how far each may be from an eigenvalue.
         step : int
             Block steps made so far.
-        whole : bool
-            Whether the space cannot grow any more.
 
         Returns
         -------
@@ -76,12 +75,19 @@ class Probe:
         k = self.selection.k
         if np.max(self.selection.keys(theta[:k]) - self.keys) > self.allowed:
             return False
-        if whole or step >= self.end:
+        if step >= self.end:
             return True
-        if step < self.start + _LEAST_STEPS or len(theta) == k:
+        if len(theta) < k + _OUTSIDE:
             return None
-        outside = slice(0, k + _OUTSIDE)
-        return True if self.selection.distance(theta[outside], radii[outside]) > 0 else None
+        near = self.selection.keys(theta)[k : k + _OUTSIDE]
+        risen = float(np.max(near - self.near))
+        self.near = near
+        if step < self.start + _LEAST_STEPS:
+            return None
+        # A Ritz value that still rises has not come near the eigenvalue it will end at.
+        seen = slice(0, k + _OUTSIDE)
+        reach = radii[seen] + _TREND * max(risen, 0.0)
+        return True if self.selection.distance(theta[seen], reach) > 0 else None
 
 
 class Patience:

@@ -4,6 +4,7 @@ Traces of functions and log-determinants too. ``rnla.trace`` is the function of 
 below are imported from this module.
 """
 
+import inspect
 import sys
 from types import ModuleType
 from typing import Any
@@ -71,4 +72,5 @@ class _CallableModule(ModuleType):
         return trace(*args, **options)
 
 
+__signature__ = inspect.signature(trace)
 sys.modules[__name__].__class__ = _CallableModule

@@ -138,6 +138,11 @@ class LanczosRuns:
 
 def _norm(w: NDArray[Any]) -> float:
     """Return the 2-norm, of numbers too whose squares overflow or vanish."""
+    with np.errstate(over="ignore"):
+        size = float(np.linalg.norm(w))
+    limits = np.finfo(w.dtype)
+    if np.sqrt(float(limits.tiny)) < float(limits.eps) * size < np.sqrt(float(limits.max)) / len(w):
+        return size
     largest = float(np.abs(w).max())
     if not 0 < largest < np.inf:
         return largest

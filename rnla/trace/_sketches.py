@@ -149,7 +149,8 @@ def _targets(operand: Operand, budget: Budget, *, cost: int) -> Iterator[int]:
         if cost * target >= n and left >= n:
             yield 0
             return
-        target = min(target, made + left // cost)
+        # n vectors would be as good as the identity, but `left` products may not be enough for it.
+        target = min(target, made + left // cost, n - 1)
         if target <= made:
             return
         yield target

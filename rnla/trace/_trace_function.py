@@ -85,8 +85,8 @@ def trace_function(
     block : int, optional
         Vectors that an operator gets at once; default 32. It bounds memory.
     rng : {None, int, SeedSequence, BitGenerator, Generator}, optional
-        Source of the vectors. Equal seeds give equal bits for every `block` and number of threads,
-        if the products with A do.
+        Source of the vectors. Equal seeds give equal bits for every `block` and number of threads
+        if the products with A do: those of arrays depend on the threads of BLAS.
 
     Returns
     -------

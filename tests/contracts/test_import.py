@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 import rnla
 
 PACKAGE = Path(rnla.__file__).parent
@@ -20,9 +22,12 @@ def run(code, **options):
 
 def test_import_is_light_and_compiles_nothing():
     result = run(
-        "import sys, warnings\n"
-        "before = list(warnings.filters)\n"
+        "import sys\n"
         "import rnla\n"
+        "heavy = {'numba', 'scipy'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+        "for name in rnla.__all__:\n"
+        "    getattr(rnla, name)\n"
         "heavy = {'sklearn', 'matplotlib', 'dask', 'torch', 'cupy', 'scipy.optimize'}\n"
         "print(sorted(heavy & set(sys.modules)))\n"
         "from numba.core.dispatcher import Dispatcher\n"
@@ -31,7 +36,28 @@ def test_import_is_light_and_compiles_nothing():
         "print(len(kernels) > 10, [k for k in kernels if k.signatures])\n"
     )
     assert result.stderr == ""
-    assert result.stdout == "[]\nTrue []\n"
+    assert result.stdout == "[]\n[]\nTrue []\n"
+
+
+@pytest.mark.parametrize("first", ["import rnla.trace", "from rnla.trace import Estimate", "pass"])
+def test_trace_is_a_function_whatever_is_imported_first(first):
+    result = run(
+        f"{first}\n"
+        "import rnla, inspect, numpy as np\n"
+        "print(rnla.trace(np.eye(3), 9).value)\n"
+        "print(list(inspect.signature(rnla.trace).parameters)[:2])\n"
+        "from rnla.trace import XTrace\n"
+    )
+    assert result.stdout == "3.0\n['A', 'matvecs']\n", result.stderr
+
+
+def test_public_names_are_where_they_are_said_to_be():
+    assert sorted({*rnla._HOME, "eigen", "lstsq", "sketch"}) == rnla.__all__
+    for name in rnla.__all__:
+        assert getattr(rnla, name).__module__ if name in rnla._HOME else getattr(rnla, name)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        rnla.nothing  # noqa: B018
+    assert {*rnla.__all__, "plot", "testing"} <= set(dir(rnla))
 
 
 def test_import_prints_nothing():

@@ -23,6 +23,18 @@ def test_no_member_of_a_cluster_is_missed(case, rng):
         assert not cases.wrong_set(case, w, tol), (tol, w)
 
 
+@pytest.mark.parametrize("n", range(5, 14))
+def test_no_copy_is_missed_where_the_search_fills_the_space(n, rng):
+    for k in range(1, n):
+        spectrum = rng.choice([-3, 0, 0.5, 0.5, 0.5, 1, 2], n)
+        A = cases.hermitian(spectrum, rng)
+        for which, order in (("LA", -spectrum), ("SA", spectrum), ("LM", -np.abs(spectrum))):
+            w = rnla.eigsh(A, k, which=which, ncv=n, rng=rng, return_eigenvectors=False)
+            wanted = spectrum[np.argsort(order, kind="stable")[:k]]
+            size = np.abs if which == "LM" else np.asarray
+            np.testing.assert_allclose(np.sort(size(w)), np.sort(size(wanted)), atol=1e-12)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("n", [300, 600])
 @pytest.mark.parametrize("tol", TOLERANCES)

@@ -157,3 +157,13 @@ def test_scale_does_not_matter(method, scale, rng):
     assert scaled.n_matvec == plain.n_matvec
     assert scaled.value == pytest.approx(plain.value + 400 * np.log(scale), abs=1e-6)
     assert_covered(scaled, np.log(eigenvalues).sum() + 400 * np.log(scale))
+
+
+@pytest.mark.parametrize("method", ["krylov_aware", "slq"])
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64])
+@pytest.mark.parametrize("scale", [1e-25, 1e25])
+def test_scale_in_single_precision(method, dtype, scale):
+    A, eigenvalues = cases.laplacian(20)
+    estimate = logdet((scale * A).astype(dtype), 120, method=method, rng=0)
+    assert_covered(estimate, np.log(eigenvalues).sum() + 400 * np.log(scale))
+    assert estimate.radius() < 100

@@ -3,6 +3,7 @@
 import importlib
 import pickle
 import tracemalloc
+import warnings
 
 import numpy as np
 import pytest
@@ -247,6 +248,18 @@ def test_limit_of_products(rng):
         assert not estimate.success
         assert estimate.n_matvec <= 40
         assert abs(estimate.value - 1000) < 6 * estimate.stderr
+
+
+@pytest.mark.parametrize("method", ["xtrace", "xnystrace", "xsymtrace"])
+def test_a_limit_near_the_size(method, rng):
+    """Products for a second round, but not for the identity after the first."""
+    A = hermitian(rng, np.linspace(1, 3, 10))
+    for matvecs in range(9, 20):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            estimate = rnla.trace(A, matvecs, rtol=1e-9, method=method, assume="psd", rng=rng)
+        assert estimate.n_matvec <= matvecs
+        assert abs(estimate.value - 20) < 10
 
 
 def test_a_tolerance_that_only_exactness_meets(rng):

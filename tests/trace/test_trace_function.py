@@ -175,8 +175,8 @@ def coverage_problem(spectrum, n=200):
     ("options", "seeds"),
     [
         ({"matvecs": 100}, 20),
-        pytest.param({"matvecs": 100}, 1000, marks=pytest.mark.slow),
-        pytest.param({"rtol": 0.05}, 1000, marks=pytest.mark.slow),
+        pytest.param({"matvecs": 100}, 400, marks=pytest.mark.slow),
+        pytest.param({"rtol": 0.1}, 200, marks=pytest.mark.slow),
     ],
 )
 def test_coverage(method, spectrum, options, seeds):
