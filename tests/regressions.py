@@ -1,6 +1,8 @@
 """One test per mended bug, named by what went wrong."""
 
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -249,3 +251,12 @@ def test_indices_of_sparse_matrices_were_sorted_in_place(call):
     A = scipy.sparse.csr_array((np.array([1.0, 4.0, 4.0, 1.0, 4.0]), indices.copy(), indptr))
     call(A)
     assert np.array_equal(A.indices, indices)
+
+
+@pytest.mark.parametrize(
+    "first", ["import rnla.trace", "rnla.diag", "from rnla.trace import Exact"]
+)
+def test_trace_was_the_module_after_some_imports(first):
+    # With names that load at their first use, the import system had the last word.
+    code = f"import pickle, rnla; {first}; pickle.dumps(rnla.trace)"
+    subprocess.run([sys.executable, "-c", code], check=True)
