@@ -6,6 +6,7 @@ below are imported from this module.
 
 import inspect
 import sys
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
@@ -64,12 +65,15 @@ __all__ = [
 class _CallableModule(ModuleType):
     """A module that can be called like the function of its name.
 
-    Importers other than Python's own, such as pytest's, put the module back among the attributes of
+    Whoever imports from the module first finds it, and not the function, among the attributes of
     the package.
     """
 
     def __call__(self, *args: Any, **options: Any) -> Estimate:
         return trace(*args, **options)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return import_module, (__name__,)
 
 
 __signature__ = inspect.signature(trace)
