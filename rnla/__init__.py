@@ -1,9 +1,7 @@
 """Randomized numerical linear algebra: a sketch is the preconditioner, never the answer."""
 
 import logging
-import sys
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -119,14 +117,3 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__, *_MODULES})
-
-
-class _Package(ModuleType):
-    def __setattr__(self, name: str, value: Any) -> None:
-        # Whoever imports a submodule sets it here, where `trace` is to be the function.
-        if name == "trace" and isinstance(value, ModuleType):
-            value = value.trace
-        super().__setattr__(name, value)
-
-
-sys.modules[__name__].__class__ = _Package
