@@ -149,6 +149,33 @@ def must_iterate(A: BlockOperator, M: BlockOperator | None) -> bool:
     return not explicit and A.shape[0] > _MATERIALISE
 
 
+def inverse_of(A: BlockOperator, dtype: Any, tol: float) -> BlockOperator:
+    """Return the inverse of a matrix as it is, however ill-conditioned.
+
+    Parameters
+    ----------
+    A : BlockOperator, shape (n, n)
+        Hermitian.
+    dtype : dtype
+        Working precision.
+    tol : float
+        For an inner iteration, which matrix-free operators of large size need.
+
+    Returns
+    -------
+    BlockOperator
+        Its product is the solution for a block of right-hand sides.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If A is singular.
+    """
+    if must_iterate(A, None):
+        return IterativeInverse(A, None, 0.0, dtype, tol)
+    return _factored(_difference(A, None, 0.0, dtype))
+
+
 def shifted_inverse(
     A: BlockOperator, M: BlockOperator | None, sigma: float, dtype: Any, tol: float
 ) -> tuple[BlockOperator, float]:
@@ -186,7 +213,7 @@ def shifted_inverse(
         K = _difference(A, M, sigma, dtype)
         scale = scale or float(abs(K).sum(axis=0).max())
         try:
-            inverse = DenseInverse(K) if isinstance(K, np.ndarray) else SparseInverse(K)
+            inverse = _factored(K)
         except np.linalg.LinAlgError:
             if attempt == 2:
                 raise
@@ -195,6 +222,10 @@ def shifted_inverse(
                 return inverse, sigma
         sigma = sigma - eps**_EXPONENT * (scale or 1.0)
     raise AssertionError
+
+
+def _factored(K: Any) -> BlockOperator:
+    return DenseInverse(K) if isinstance(K, np.ndarray) else SparseInverse(K)
 
 
 def _difference(A: BlockOperator, M: BlockOperator | None, sigma: float, dtype: Any) -> Any:

@@ -235,6 +235,8 @@ class BlockLanczos:
             verdict = self.probe.verdict(ritz.theta, norms, self.steps, whole)
             if verdict is not False:
                 return bool(verdict)
+            # The basis was emptied for nothing: that counts, lest searches go on for ever.
+            self.builds += 1
             self.probe = self.candidate = None
             self.lanczos = self.correction is None
         if not self._settled(ritz, norms):
@@ -299,7 +301,7 @@ class BlockLanczos:
         errors = self._errors(ritz, norms, rounded=True)
         wanted = slice(0, self.k)
         if self.problem.purifies:
-            X = ritz.products(wanted) / ritz.theta[wanted].astype(norms.dtype)
+            X = self._rescaled(ritz.products(wanted) / ritz.theta[wanted].astype(norms.dtype))
         else:
             X = ritz.vectors(wanted)
         return RitzState(
@@ -314,6 +316,14 @@ class BlockLanczos:
             norm=self.norm,
             space=(self.space or ritz) if self.plan.keeps_space else None,
         )
+
+    def _rescaled(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return X orthonormalised with the least change: it is off by the square of `tol`."""
+        G = X.conj().T @ self.problem.image(X)
+        squares, U = np.linalg.eigh((G + G.conj().T) / 2)
+        if not squares.min() > 0:
+            return X
+        return np.asarray(X @ ((U / np.sqrt(squares)) @ U.conj().T).astype(X.dtype, copy=False))
 
     def _expansion(
         self, ritz: Ritz, norms: NDArray[Any], block: NDArray[Any], full: bool
