@@ -23,6 +23,7 @@ from rnla.eigen._lanczos import BlockLanczos, Plan, RitzState
 from rnla.eigen._moved import is_ball, is_moved, nearest
 from rnla.eigen._polish import backward_stable, pencil_residual, polished
 from rnla.eigen._problem import Problem, ShiftInvert, Standard
+from rnla.eigen._range import safe_root, scaled
 from rnla.eigen._result import EigenResult
 from rnla.eigen._select import Selection
 from rnla.eigen._smallest import definite_end, semidefinite
@@ -100,6 +101,9 @@ def solve_request(request: Request, options: Options) -> Solved:
     Solved
         Eigenvalues ascend.
     """
+    root = _scaling(request, options)
+    if root != 1:
+        return _solve_scaled(request, options, root)
     corrected = options.surrogate is not None or options.sketch_size is not None
     if corrected:
         _check_correctable(request, options)
@@ -122,6 +126,34 @@ def solve_request(request: Request, options: Options) -> Solved:
     if is_moved(request, problem):
         return _around_the_shift(request, problem, solved, options)
     return solved
+
+
+def _scaling(request: Request, options: Options) -> float:
+    A = request.A
+    if isinstance(A, DenseBlock):
+        entries = A.A
+    elif isinstance(A, SparseBlock):
+        entries = A.rows.data
+    else:
+        return 1.0
+    others = (request.M, request.OPinv, options.surrogate)
+    if any(other is not None for other in others) or request.mode == "buckling":
+        return 1.0
+    return safe_root(entries, request.sigma or 0.0)
+
+
+def _solve_scaled(request: Request, options: Options, root: float) -> Solved:
+    A = cast(DenseBlock | SparseBlock, request.A)
+    sigma = None if request.sigma is None else request.sigma * root * root
+    solved = solve_request(replace(request, A=scaled(A, root), sigma=sigma), options)
+    result, unit = solved.result, solved.result.values.dtype.type(root)
+    result = replace(
+        result,
+        values=result.values / unit / unit,
+        residual_norms=result.residual_norms / root / root,
+        surrogate=None,
+    )
+    return replace(solved, result=result, norm=solved.norm / root / root)
 
 
 def _searched(
