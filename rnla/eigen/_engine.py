@@ -198,7 +198,7 @@ def _around_the_shift(
             request, selection=replace(request.selection, k=width), ncv=None, maxiter=None
         )
         plan = _plan(wider, problem, Selection("LM", width), options)
-        solved = _searched(wider, problem, plan, options, solved.result.vectors)
+        solved = _searched(wider, problem, plan, options, None)
     order = np.sort(request.selection.order(shifted(solved.result.values, request))[: request.k])
     best = _subset(solved, order)
     return replace(best, result=replace(best.result, verified=False))

@@ -63,3 +63,12 @@ def test_vectors_are_orthonormal_however_loose_the_tolerance(rng):
     A, _ = with_spectrum(np.linspace(-1, 1, 300), rng)
     _, v = eigsh(csr_array(A), 8, M=csr_array(M), sigma=0.1, tol=1e-3, rng=rng)
     assert np.abs(v.T @ M @ v - np.eye(8)).max() <= 100 * np.finfo(float).eps
+
+
+@pytest.mark.parametrize("mode", ["normal", "cayley"])
+def test_solves_without_row_exchanges_are_as_accurate_as_with(rng, mode):
+    A, _ = with_spectrum(np.linspace(-1, 1, 250), rng)
+    M, _ = with_spectrum(np.linspace(0.1, 1, 250), rng)
+    for sigma in rng.uniform(-1, 1, 8):
+        # Without a warning, which is an error here.
+        assert solve(csr_array(A), 5, M=csr_array(M), sigma=sigma, mode=mode, rng=rng).success
