@@ -111,7 +111,7 @@ def dense_pairs(request: Request) -> Iteration:
     M = None if request.M is None else _dense(request.M, request.dtype)
     values, X = _pencil(A, M, request)
     # One that is infinite belongs to a singular M and to nobody.
-    order = request.selection.order(_transformed(values, request))
+    order = request.selection.order(shifted(values, request))
     order = order[np.isfinite(values[order])]
     space = Ritz(values[order], np.eye(len(values))[:, order], X, X)
     order = order[: request.k]
@@ -187,8 +187,21 @@ def _semidefinite(
     return sigma + 1 / theta, Z @ (Y / theta)
 
 
-def _transformed(values: NDArray[Any], request: Request) -> NDArray[Any]:
-    """Return what `which` refers to."""
+def shifted(values: NDArray[Any], request: Request) -> NDArray[Any]:
+    """Return what `which` refers to.
+
+    Parameters
+    ----------
+    values : ndarray, shape (m,)
+        Eigenvalues of the caller's problem.
+    request : Request
+        With shift and mode.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        Infinite at the shift.
+    """
     sigma = request.sigma
     if sigma is None:
         return values

@@ -17,27 +17,24 @@ from rnla.eigen._correction import (
     sketched_surrogate,
     start_of,
 )
-from rnla.eigen._dense import dense_pairs, prefers_dense
-from rnla.eigen._invert import must_iterate, shifted_inverse
+from rnla.eigen._dense import dense_pairs, prefers_dense, shifted
+from rnla.eigen._invert import must_iterate
 from rnla.eigen._lanczos import BlockLanczos, Plan, RitzState
+from rnla.eigen._moved import is_ball, is_moved, nearest
 from rnla.eigen._polish import backward_stable, pencil_residual, polished
-from rnla.eigen._problem import (
-    Buckling,
-    Cayley,
-    Generalized,
-    Problem,
-    Reflected,
-    ShiftInvert,
-    Standard,
-)
+from rnla.eigen._problem import Problem, ShiftInvert, Standard
+from rnla.eigen._range import safe_root, scaled
 from rnla.eigen._result import EigenResult
 from rnla.eigen._select import Selection
 from rnla.eigen._smallest import definite_end, semidefinite
+from rnla.eigen._transform import spectral_problem
 from rnla.eigen._validate import Request
-from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock, SparseBlock
+from rnla.linalg.block import DenseBlock, OperatorBlock, SparseBlock
 from rnla.linalg.surrogate import Surrogate
 
 _RESTARTS = 10
+# By how much a search around a moved shift widens, and where all eigenvalues are the faster way.
+_WIDER, _FEW_ROWS, _DENSE_SHARE = 8, 3000, 6
 # Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
 _BLOCK, _BLOCK_FEW, _BLOCK_DENSE, _BLOCK_MANY = 4, 2, 8, 16
 _LARGE, _FEW, _MANY = 1000, 8, 32
@@ -104,12 +101,14 @@ def solve_request(request: Request, options: Options) -> Solved:
     Solved
         Eigenvalues ascend.
     """
+    root = _scaling(request, options)
+    if root != 1:
+        return _solve_scaled(request, options, root)
     corrected = options.surrogate is not None or options.sketch_size is not None
     if corrected:
         _check_correctable(request, options)
     elif options.method == "dense" or (options.method == "auto" and prefers_dense(request)):
-        outcome = run(dense_pairs(request), tolerance=0.0, maxiter=1, callback=options.callback)
-        return _solved(request, None, outcome, 0.0, options)
+        return _dense(request, options)
     else:
         solved = _at_an_end(request, options)
         if solved is not None:
@@ -123,6 +122,48 @@ def solve_request(request: Request, options: Options) -> Solved:
         block = min(block, max(1, (plan.capacity - request.k) // 4))
         plan = replace(plan, block=block, correction=surrogate.correct)
         start = start_of(surrogate, selection, start)
+    solved = _searched(request, problem, plan, options, start, surrogate)
+    if is_moved(request, problem):
+        return _around_the_shift(request, problem, solved, options)
+    return solved
+
+
+def _scaling(request: Request, options: Options) -> float:
+    A = request.A
+    if isinstance(A, DenseBlock):
+        entries = A.A
+    elif isinstance(A, SparseBlock):
+        entries = A.rows.data
+    else:
+        return 1.0
+    others = (request.M, request.OPinv, options.surrogate)
+    if any(other is not None for other in others) or request.mode == "buckling":
+        return 1.0
+    return safe_root(entries, request.sigma or 0.0)
+
+
+def _solve_scaled(request: Request, options: Options, root: float) -> Solved:
+    A = cast(DenseBlock | SparseBlock, request.A)
+    sigma = None if request.sigma is None else request.sigma * root * root
+    solved = solve_request(replace(request, A=scaled(A, root), sigma=sigma), options)
+    result, unit = solved.result, solved.result.values.dtype.type(root)
+    result = replace(
+        result,
+        values=result.values / unit / unit,
+        residual_norms=result.residual_norms / root / root,
+        surrogate=None,
+    )
+    return replace(solved, result=result, norm=solved.norm / root / root)
+
+
+def _searched(
+    request: Request,
+    problem: Problem,
+    plan: Plan,
+    options: Options,
+    start: NDArray[Any] | None,
+    surrogate: Surrogate | Preconditioned | None = None,
+) -> Solved:
     search = BlockLanczos(problem, plan, options.rng)
     outcome = run(
         search.states(start),
@@ -131,6 +172,50 @@ def solve_request(request: Request, options: Options) -> Solved:
         callback=options.callback,
     )
     return _solved(request, problem, outcome, search.tolerance, options, surrogate)
+
+
+def _dense(request: Request, options: Options) -> Solved:
+    outcome = run(dense_pairs(request), tolerance=0.0, maxiter=1, callback=options.callback)
+    return _solved(request, None, outcome, 0.0, options)
+
+
+def _around_the_shift(
+    request: Request, problem: Problem, solved: Solved, options: Options
+) -> Solved:
+    """Widen the search around a shift that was moved until it covers what was asked for."""
+    width = request.k
+    while solved.result.status in (Status.CONVERGED, Status.STAGNATED):
+        found = solved.result.success and is_ball(request)
+        kept = nearest(request, problem, solved.result.values) if found else None
+        if kept is not None:
+            return _subset(solved, kept)
+        width = 2 * width + _WIDER
+        if request.n <= _FEW_ROWS and (width * _DENSE_SHARE > request.n or not found):
+            return _dense(request, options)
+        if width >= request.n or not found:
+            break
+        wider = replace(
+            request, selection=replace(request.selection, k=width), ncv=None, maxiter=None
+        )
+        plan = _plan(wider, problem, Selection("LM", width), options)
+        solved = _searched(wider, problem, plan, options, None)
+    order = np.sort(request.selection.order(shifted(solved.result.values, request))[: request.k])
+    best = _subset(solved, order)
+    return replace(best, result=replace(best.result, verified=False))
+
+
+def _subset(solved: Solved, kept: NDArray[Any]) -> Solved:
+    result = solved.result
+    empty = np.empty((0, len(kept)))
+    result = replace(
+        result,
+        values=result.values[kept],
+        vectors=np.ascontiguousarray(result.vectors[:, kept]),
+        residual_norms=result.residual_norms[kept],
+        residual_history=empty,
+        value_history=empty,
+    )
+    return replace(solved, result=result, converged=solved.converged[kept])
 
 
 def _at_an_end(request: Request, options: Options) -> Solved | None:
@@ -166,59 +251,6 @@ def _surrogate(request: Request, options: Options) -> Surrogate | Preconditioned
     if options.sketch_size is not None:
         return sketched_surrogate(request.A, options.sketch_size, options.rng)
     return as_surrogate(options.surrogate, request.n, request.dtype)
-
-
-def spectral_problem(request: Request) -> tuple[Problem, Selection]:
-    """Return an operator whose extreme eigenvalues are the ones asked for.
-
-    Parameters
-    ----------
-    request : Request
-        The checked call.
-
-    Returns
-    -------
-    problem : Problem
-        Operator, inner product and the way back.
-    selection : Selection
-        What is wanted of its eigenvalues.
-    """
-    A, M, sigma, dtype = request.A, request.M, request.sigma, request.dtype
-    selection, inverted = request.selection, Selection("LM", request.k)
-
-    def inverse(A: BlockOperator, M: BlockOperator | None, sigma: float) -> Any:
-        return shifted_inverse(A, M, sigma, dtype, request.tol)
-
-    smallest = selection.which == "SM"
-    if sigma is None:
-        if smallest:
-            K, shift = inverse(A, M, 0.0)
-            return ShiftInvert(K, M, shift, dtype), inverted
-        return _unshifted(request, 0.0), selection
-    if smallest and request.mode == "normal":
-        # The ones farthest from the shift.
-        return _unshifted(request, sigma), inverted
-    if smallest and request.mode == "cayley":
-        K, shift = inverse(A, M, -sigma)
-        return Cayley(K, M, shift, dtype), inverted
-    if smallest:
-        K, _ = inverse(A, None, 0.0)
-        return Reflected(K, A, M, sigma, dtype), inverted
-    K, shift = (request.OPinv, sigma) if request.OPinv is not None else inverse(A, M, sigma)
-    if request.mode == "buckling":
-        return Buckling(K, A, shift, dtype), selection
-    kind = Cayley if request.mode == "cayley" else ShiftInvert
-    return kind(K, M, shift, dtype), selection
-
-
-def _unshifted(request: Request, sigma: float) -> Problem:
-    """Return ``A - sigma I`` or ``M^-1 A - sigma I``."""
-    M, Minv = request.M, request.Minv
-    if M is None:
-        return Standard(request.A, sigma, request.dtype)
-    if Minv is None:
-        Minv, _ = shifted_inverse(M, None, 0.0, request.dtype, request.tol)
-    return Generalized(request.A, M, Minv, sigma, request.dtype)
 
 
 def _plan(request: Request, problem: Problem, selection: Selection, options: Options) -> Plan:

@@ -18,6 +18,8 @@ _MATERIALISE = 2000
 _POWER_STEPS = 3
 # Largest backward error of a solve without pivoting.
 _SOUND = 1e-12
+# One that is off by more than this many roundoffs takes a step of iterative refinement.
+_BACKWARD = 1.0
 _INNER_STEPS = 20
 # A shift keeps a distance of eps to this power, times the norm, from eigenvalues: close enough not
 # to pass a neighbour, far enough for the others not to drown in the rounding errors of the nearest.
@@ -70,17 +72,21 @@ class SparseInverse(BlockOperator):
                 continue
             x = self.factors.solve(probe)
             size = scale * np.linalg.norm(x) + np.linalg.norm(probe)
-            if (
-                not options
-                or np.linalg.norm(K @ x - probe) <= max(_SOUND, 100 * np.finfo(K.dtype).eps) * size
-            ):
+            miss, eps = float(np.linalg.norm(K @ x - probe) / size), np.finfo(K.dtype).eps
+            if not options or miss <= max(_SOUND, 100 * eps):
+                # Without row exchanges a solve may be good for less than the precision.
+                self._refined = K if miss > _BACKWARD * eps else None
                 return
         raise np.linalg.LinAlgError(str(failure))
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.dtype.kind != "c" and X.dtype.kind == "c":
             return self._product(X.real) + 1j * self._product(X.imag)
-        return np.asarray(self.factors.solve(np.asfortranarray(X, self.dtype)))
+        X = np.asfortranarray(X, self.dtype)
+        Y = np.asarray(self.factors.solve(X))
+        if self._refined is None:
+            return Y
+        return Y + self.factors.solve(np.asfortranarray(X - self._refined @ Y))
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         return self._product(X)
@@ -149,6 +155,33 @@ def must_iterate(A: BlockOperator, M: BlockOperator | None) -> bool:
     return not explicit and A.shape[0] > _MATERIALISE
 
 
+def inverse_of(A: BlockOperator, dtype: Any, tol: float) -> BlockOperator:
+    """Return the inverse of a matrix as it is, however ill-conditioned.
+
+    Parameters
+    ----------
+    A : BlockOperator, shape (n, n)
+        Hermitian.
+    dtype : dtype
+        Working precision.
+    tol : float
+        For an inner iteration, which matrix-free operators of large size need.
+
+    Returns
+    -------
+    BlockOperator
+        Its product is the solution for a block of right-hand sides.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If A is singular.
+    """
+    if must_iterate(A, None):
+        return IterativeInverse(A, None, 0.0, dtype, tol)
+    return _factored(_difference(A, None, 0.0, dtype))
+
+
 def shifted_inverse(
     A: BlockOperator, M: BlockOperator | None, sigma: float, dtype: Any, tol: float
 ) -> tuple[BlockOperator, float]:
@@ -186,7 +219,7 @@ def shifted_inverse(
         K = _difference(A, M, sigma, dtype)
         scale = scale or float(abs(K).sum(axis=0).max())
         try:
-            inverse = DenseInverse(K) if isinstance(K, np.ndarray) else SparseInverse(K)
+            inverse = _factored(K)
         except np.linalg.LinAlgError:
             if attempt == 2:
                 raise
@@ -195,6 +228,10 @@ def shifted_inverse(
                 return inverse, sigma
         sigma = sigma - eps**_EXPONENT * (scale or 1.0)
     raise AssertionError
+
+
+def _factored(K: Any) -> BlockOperator:
+    return DenseInverse(K) if isinstance(K, np.ndarray) else SparseInverse(K)
 
 
 def _difference(A: BlockOperator, M: BlockOperator | None, sigma: float, dtype: Any) -> Any:

@@ -29,6 +29,8 @@ _ROUNDOFFS = 10.0
 _LOOKS = 4
 # Restarts after which products are formed anew, if rounding errors of rotations are to matter.
 _REFRESH = 8
+# Ritz values beyond this power of the largest number cannot be squared and added up.
+_SAFE_POWER = 0.45
 # Least columns of the block that searches the complement: one or two would see too little.
 _PROBE = 4
 # A correction that gains less than this so many times in a row is worse than none.
@@ -149,7 +151,7 @@ class BlockLanczos:
             One for each look at the Ritz values; the last is certified.
         """
         block = self._first_block(start)
-        yield RitzState(0, np.inf, True, lambda: block)
+        stop = yield RitzState(0, np.inf, False, lambda: block)
         while True:
             remainder = self.basis.extend(block)
             self.steps += 1
@@ -162,7 +164,7 @@ class BlockLanczos:
             if self.basis.size < self.k and not whole:
                 continue
             ritz = self.basis.ritz(self.plan.selection)
-            self.norm = max(self.norm, float(np.abs(ritz.theta).max()))
+            self._measure(ritz.theta)
             norms = self._residual_norms(ritz, remainder, block)
             self.builds += full and not whole
             if whole:
@@ -172,11 +174,20 @@ class BlockLanczos:
             if self._found(ritz, norms):
                 yield self._answer(ritz)
                 return
-            stop = yield self._look(ritz, norms)
+            stop = stop or (yield self._look(ritz, norms))
             if stop:
                 yield self._final(ritz, verified=False)
                 return
             block = self._expansion(ritz, norms, block, full)
+
+    def _measure(self, theta: NDArray[Any]) -> None:
+        self.norm = max(self.norm, float(np.abs(theta).max()))
+        limit = float(np.finfo(self.problem.dtype).max) ** _SAFE_POWER
+        if not (self.norm == 0 or 1 / limit < self.norm < limit):
+            raise ValueError(
+                f"`A` has eigenvalues of size {self.norm:.1e}, whose squares leave the range of "
+                f"{self.problem.dtype}: scale it"
+            )
 
     def _first_block(self, start: NDArray[Any] | None) -> NDArray[Any]:
         n, width, dtype = self.problem.n, self.plan.block, self.problem.dtype
@@ -239,6 +250,8 @@ class BlockLanczos:
             verdict = self.probe.verdict(ritz.theta, norms, self.steps)
             if verdict is not False:
                 return bool(verdict)
+            # The basis was emptied for nothing: that counts, lest searches go on for ever.
+            self.builds += 1
             self.probe = self.candidate = None
             self.lanczos = self.correction is None
         if not self._settled(ritz, norms):
@@ -250,7 +263,7 @@ class BlockLanczos:
         if self.plan.keeps_space:
             self.space = self.space or ritz
         self.candidate = self._final(ritz, verified=False)
-        share = _DIGITS / -np.log10(self.tolerance)
+        share = _DIGITS / -np.log10(min(self.tolerance, 0.1))
         if self._saturated(ritz.theta[: self.k], float(allowed.max())):
             share *= _SUSPICION
         self.probe = Probe(self.plan.selection, ritz.theta[: self.k], allowed, self.steps, share)
@@ -303,7 +316,7 @@ class BlockLanczos:
         errors = self._errors(ritz, norms, rounded=True)
         wanted = slice(0, self.k)
         if self.problem.purifies:
-            X = ritz.products(wanted) / ritz.theta[wanted].astype(norms.dtype)
+            X = self._rescaled(ritz.products(wanted) / ritz.theta[wanted].astype(norms.dtype))
         else:
             X = ritz.vectors(wanted)
         return RitzState(
@@ -318,6 +331,14 @@ class BlockLanczos:
             norm=self.norm,
             space=(self.space or ritz) if self.plan.keeps_space else None,
         )
+
+    def _rescaled(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return X orthonormalised with the least change: it is off by the square of `tol`."""
+        G = X.conj().T @ self.problem.image(X)
+        squares, U = np.linalg.eigh((G + G.conj().T) / 2)
+        if not squares.min() > 0:
+            return X
+        return np.asarray(X @ ((U / np.sqrt(squares)) @ U.conj().T).astype(X.dtype, copy=False))
 
     def _expansion(
         self, ritz: Ritz, norms: NDArray[Any], block: NDArray[Any], full: bool

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rnla._core.driver import run
 from rnla._core.status import Status
 from rnla.eigen._golub_kahan import GolubKahan
+from rnla.eigen._range import safe_root
 from rnla.eigen._result import EigenResult
 from rnla.eigen._svds_check import Request
 from rnla.eigen._svds_choose import Sizes, can_copy, choose, sizes
@@ -24,8 +25,6 @@ from rnla.linalg.orth import orthonormal_block, random_block
 
 # Restarts allowed per column of the smaller side, as in SciPy.
 _RESTARTS = 10
-# Entries beyond which squares would leave the range, as a power of the largest number.
-_SAFE_POWER = 0.3
 # Where rounding ends the iteration so near the tolerance, it is what the tolerance stands for.
 _ROUNDING = 10
 
@@ -122,13 +121,8 @@ def _scaled(
         sample = view.product(random_block(rng, (view.shape[1], 1), view.dtype))
         if not np.isfinite(sample).all():
             raise ValueError("`A` times a finite vector holds NaN or infinity")
-    parts = (sample.real, sample.imag) if sample.dtype.kind == "c" else (sample,)
-    largest = max(max(float(p.max(initial=0)), -float(p.min(initial=0))) for p in parts)
-    limit = float(np.finfo(view.dtype).max) ** _SAFE_POWER
-    if largest == 0 or 1 / limit < largest < limit:
-        return _Problem(core, wide, view, 1.0)
-    root = 2.0 ** -(np.frexp(largest)[1] // 2)
-    return _Problem(core, wide, ScaledView(view, root), root * root)
+    root = safe_root(sample)
+    return _Problem(core, wide, view if root == 1 else ScaledView(view, root), root * root)
 
 
 def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> EigenResult:

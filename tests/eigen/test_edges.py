@@ -276,3 +276,50 @@ def test_many_threads_at_once(rng):
     for w, X in found:
         assert (w == found[0][0]).all()
         assert (found[0][1] == X).all()
+
+
+@pytest.mark.parametrize("exponent", [-320, -290, -160, 160, 290, 303])
+@pytest.mark.parametrize("which", ["LA", "SM"])
+@pytest.mark.parametrize("n", [40, 200])
+def test_any_size_of_entries(rng, exponent, which, n):
+    A = rng.standard_normal((n, n))
+    A = A + A.T
+    values = np.linalg.eigvalsh(A)
+    huge = scipy.sparse.csr_array(A * 10.0 ** (exponent / 2) * 10.0 ** (exponent / 2))
+    w, v = rnla.eigsh(huge, 3, which=which, rng=rng)
+    wanted = np.sort(values[np.argsort(-values if which == "LA" else np.abs(values))[:3]])
+    # Where numbers are subnormal, three digits are left.
+    units = 1e-2 if exponent == -320 else 1e-12
+    assert np.abs(w / 10.0 ** (exponent / 2) / 10.0 ** (exponent / 2) - wanted).max() <= units
+    assert np.abs(v.T @ v - np.eye(3)).max() <= 100 * np.finfo(float).eps
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_an_operator_of_extreme_size_is_refused(rng, size):
+    d = size * np.arange(1.0, 201)
+    A = LinearOperator((200, 200), matvec=lambda x: d * x.ravel(), dtype=float)
+    with pytest.raises(ValueError, match="leave the range of float64: scale it"):
+        rnla.eigsh(A, 3, rng=rng)
+
+
+@pytest.mark.parametrize("tol", [0.5, 1.0, 10.0])
+def test_any_tolerance(rng, tol):
+    A = scipy.sparse.csr_array(cases.hermitian(np.linspace(0, 1, 300), rng))
+    w, v = rnla.eigsh(A, 3, which="LA", tol=tol, rng=rng)
+    assert (w <= 1 + 1e-14).all()
+    assert np.abs(v.T @ v - np.eye(3)).max() <= 100 * np.finfo(float).eps
+
+
+def test_stopped_by_the_callback_at_its_first_call(rng):
+    A = scipy.sparse.csr_array(cases.hermitian(np.linspace(0, 1, 300), rng))
+
+    def stop(state):
+        raise StopIteration
+
+    with pytest.raises(rnla.eigen.EigenNoConvergence) as caught:
+        rnla.eigsh(A, 3, callback=stop, rng=rng)
+    assert caught.value.eigenvalues.shape == (0,)
+    with pytest.warns(rnla.ConvergenceWarning, match="StopIteration"):
+        result = solve(A, 3, callback=stop, rng=rng)
+    X, w = result.vectors, result.values
+    assert np.allclose(np.linalg.norm(A @ X - X * w, axis=0), result.residual_norms)

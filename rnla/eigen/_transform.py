@@ -1,0 +1,77 @@
+"""The transformation that puts the eigenvalues asked for at the ends of a spectrum."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rnla.eigen._invert import inverse_of, shifted_inverse
+from rnla.eigen._problem import (
+    Buckling,
+    Cayley,
+    Generalized,
+    Problem,
+    Reflected,
+    ShiftInvert,
+    Standard,
+)
+from rnla.eigen._select import Selection
+from rnla.eigen._validate import Request
+from rnla.linalg.block import BlockOperator
+
+
+def spectral_problem(request: Request) -> tuple[Problem, Selection]:
+    """Return an operator whose extreme eigenvalues are the ones asked for.
+
+    Parameters
+    ----------
+    request : Request
+        The checked call.
+
+    Returns
+    -------
+    problem : Problem
+        Operator, inner product and the way back.
+    selection : Selection
+        What is wanted of its eigenvalues.
+    """
+    A, M, sigma, dtype = request.A, request.M, request.sigma, request.dtype
+    selection, inverted = request.selection, Selection("LM", request.k)
+
+    def inverse(A: BlockOperator, M: BlockOperator | None, sigma: float) -> Any:
+        return shifted_inverse(A, M, sigma, dtype, request.tol)
+
+    smallest = selection.which == "SM"
+    if sigma is None:
+        if smallest:
+            K, shift = inverse(A, M, 0.0)
+            return ShiftInvert(K, M, shift, dtype), inverted
+        return _unshifted(request, 0.0), selection
+    if smallest and request.mode == "normal":
+        # The ones farthest from the shift.
+        return _unshifted(request, sigma), inverted
+    if smallest and request.mode == "cayley":
+        K, shift = inverse(A, M, -sigma)
+        return Cayley(K, M, shift, dtype), inverted
+    if smallest:
+        K = inverse_of(A, dtype, request.tol)
+        return Reflected(K, A, M, sigma, dtype), inverted
+    K, shift = (request.OPinv, sigma) if request.OPinv is not None else inverse(A, M, sigma)
+    if request.mode == "buckling":
+        return Buckling(K, A, shift, dtype), selection
+    kind = Cayley if request.mode == "cayley" else ShiftInvert
+    return kind(K, M, shift, dtype), selection
+
+
+def _unshifted(request: Request, sigma: float) -> Problem:
+    """Return ``A - sigma I`` or ``M^-1 A - sigma I``."""
+    M, Minv = request.M, request.Minv
+    if M is None:
+        return Standard(request.A, sigma, request.dtype)
+    if Minv is None:
+        try:
+            Minv = inverse_of(M, request.dtype, request.tol)
+        except np.linalg.LinAlgError:
+            raise ValueError("`M` must be positive definite where `sigma` is None") from None
+    return Generalized(request.A, M, Minv, sigma, request.dtype)
