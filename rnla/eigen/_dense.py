@@ -19,6 +19,9 @@ from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
 
 # Below these orders LAPACK wins whatever is asked for.
 _SMALL = {"dense": 300, "sparse": 120, "operator": 64}
+# An inverse of a dense matrix costs about as much, and a search with one is at the mercy of
+# rounding errors where A has a large null space.
+_INVERTED = 1000
 # Above this share of the spectrum it wins up to these orders.
 _SHARE = {"dense": 5, "sparse": 10, "operator": 10}
 _LARGE = {"dense": 20_000, "sparse": 3000, "operator": 3000}
@@ -91,6 +94,9 @@ def prefers_dense(request: Request) -> bool:
     elif isinstance(request.A, DenseBlock):
         kind = "dense"
     n, k = request.n, request.k
+    inverted = request.sigma is not None or request.selection.which == "SM"
+    if inverted and kind == "dense" and n <= _INVERTED:
+        return True
     return n <= _SMALL[kind] or (k * _SHARE[kind] > n and n <= _LARGE[kind])
 
 
