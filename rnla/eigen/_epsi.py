@@ -371,5 +371,5 @@ def _honest(outcome: Outcome) -> Status:
     since_best = history[int(np.argmin(history)) + 1 :]
     if len(since_best) < _RISEN_FOR:
         return status
-    risen = float(np.median(since_best[-_RISEN_FOR:])) > _RISE * history.min()
+    risen = float(np.median(since_best[-_RISEN_FOR:])) > _RISE * np.min(history)
     return Status.DIVERGED if risen else status

@@ -79,7 +79,7 @@ class Problem(ABC):
         lengths = column_lengths(Y)
         if not np.isfinite(lengths).all():
             raise np.linalg.LinAlgError("`A` returned NaN or infinity for a finite vector")
-        self.scale = max(self.scale, float(lengths.max(initial=0.0)))
+        self.scale = max(self.scale, float(np.max(lengths, initial=0.0)))
         return np.asarray(Y)
 
     @abstractmethod

@@ -86,7 +86,7 @@ class SparseInverse(BlockOperator):
         Y = np.asarray(self.factors.solve(X))
         if self._refined is None:
             return Y
-        return Y + self.factors.solve(np.asfortranarray(X - self._refined @ Y))
+        return np.asarray(Y + self.factors.solve(np.asfortranarray(X - self._refined @ Y)))
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         return self._product(X)

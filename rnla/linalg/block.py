@@ -264,7 +264,8 @@ def as_block_operator(
     if isinstance(A, LinearOperator) or (
         not isinstance(A, np.ndarray) and hasattr(A, "matvec") and hasattr(A, "shape")
     ):
-        operator: Any = aslinearoperator(A)  # type: ignore[arg-type]
+        known: Any = A
+        operator: Any = aslinearoperator(known)
         if type(operator).__name__ != "MatrixLinearOperator":
             return OperatorBlock(operator)
         # Made by aslinearoperator(matrix): the matrix itself is faster.

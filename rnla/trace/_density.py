@@ -160,7 +160,7 @@ def spectral_density(
     steps = min(steps, options.goal.limit)
     quadrature = _quadrature(operand, options, max(2, steps), rng)
     nodes = quadrature.nodes
-    low, high = float(nodes.min()), float(nodes.max())
+    low, high = float(np.min(nodes)), float(np.max(nodes))
     if width is None:
         # One multiple eigenvalue has no range to go by.
         width = (high - low) / steps if high > low else 0.01 * abs(high) or 0.01
@@ -178,7 +178,7 @@ def spectral_density(
         message=estimate.message,
         confidence=options.goal.confidence,
         degrees_of_freedom=parts.degrees_of_freedom,
-        history=np.array([[quadrature.n_matvec, float(parts.stderr.max(initial=0.0))]]),
+        history=np.array([[quadrature.n_matvec, float(np.max(parts.stderr, initial=0.0))]]),
         source=operand.source,
         quadrature=quadrature,
         points=grid,

@@ -61,8 +61,8 @@ def evaluate(
         count = int(np.count_nonzero(undefined))
         raise ValueError(
             f"`{name}` is {values[first]} at {nodes[first]:.6g}, an estimated eigenvalue of `A` "
-            f"({count} of {len(nodes)} such values, between {nodes[undefined].min():.6g} and "
-            f"{nodes[undefined].max():.6g}): it must be finite on the whole spectrum"
+            f"({count} of {len(nodes)} such values, between {np.min(nodes[undefined]):.6g} and "
+            f"{np.max(nodes[undefined]):.6g}): it must be finite on the whole spectrum"
         )
     return values
 

@@ -181,7 +181,7 @@ def log_of_spectrum(nodes: Floats) -> Floats:
     ValueError
         If one of them is not positive.
     """
-    smallest = float(nodes.min(initial=np.inf))
+    smallest = float(np.min(nodes, initial=np.inf))
     if smallest <= 0:
         raise ValueError(not_positive(smallest, "the Ritz value"))
     return np.log(nodes)
@@ -247,7 +247,7 @@ def _sensitivity(A: NDArray[Any], L: NDArray[Any]) -> float:
     d = np.sqrt(np.diagonal(A).real)
     scaled = np.abs(A) / d
     scaled /= d[:, None]
-    size = float(scaled.sum(axis=0).max())
+    size = float(np.max(scaled.sum(axis=0)))
     pocon: Any = get_lapack_funcs("pocon", (L,))
     rcond, _ = pocon(L / d[:, None], size, uplo="L")
     return 1 / (float(rcond) * size) if rcond > 0 else np.inf

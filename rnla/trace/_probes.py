@@ -173,10 +173,10 @@ class Probes:
             return []
         low, high = self.spectrum
         slack = _ROUNDOFFS * self.eps * float(np.abs(nodes).max())
-        if nodes.min() < low - slack or nodes.max() > high + slack:
+        if np.min(nodes) < low - slack or np.max(nodes) > high + slack:
             raise ValueError(
                 f"`spectrum` must hold all eigenvalues of `A`, but ({low:.6g}, {high:.6g}) leaves "
-                f"out some: estimates lie between {nodes.min():.6g} and {nodes.max():.6g}"
+                f"out some: estimates lie between {np.min(nodes):.6g} and {np.max(nodes):.6g}"
             )
         rules = [radau_rule(alpha, beta, end) for end in (low, high)]
         return [(each, weights * masses[:, None]) for each, weights in rules]

@@ -161,7 +161,7 @@ class SpectralQuadrature:
         nodes = self.nodes
         step = _ROUNDOFFS * self.eps * float(np.abs(nodes).max(initial=0.0))
         # Towards the middle, where f is defined.
-        middle = np.clip(nodes.mean(), nodes.min(), nodes.max()) if len(nodes) else 0.0
+        middle = np.clip(np.mean(nodes), np.min(nodes), np.max(nodes)) if len(nodes) else 0.0
         moved = nodes + step * np.sign(middle - nodes)
         with np.errstate(all="ignore"):
             # Booleans and unsigned integers have no difference.

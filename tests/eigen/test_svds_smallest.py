@@ -74,7 +74,8 @@ def test_sparse_and_tall(form, rng):
 def test_null_vectors_of_a_tall_matrix(deficiency, rng):
     A = planted(2000, 80, np.linspace(1, 2, 80 - deficiency), rng=rng)
     triplets = svds(A, 3, which="SM", solver="sketched", rng=rng)
-    assert (triplets[1][: min(deficiency, 3)] <= 30 * EPS).all()
+    # What the solver promises: residuals of 100 eps ||A||, and ||A|| is 2.
+    assert (triplets[1][: min(deficiency, 3)] <= 200 * EPS).all()
     assert_triplets(A, triplets, which="SM", left=LEFT)
 
 

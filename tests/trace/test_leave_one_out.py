@@ -37,6 +37,16 @@ def agree(samples, expected, scale=1.0):
     return np.max(abs(samples - expected)) <= 1e-10 * scale * np.max(abs(expected))
 
 
+def cancellation(A, Omega):
+    """How much resphering enlarges rounding errors: it divides by what is left of a vector."""
+    worst = 1.0
+    for i, omega in enumerate(Omega.T):
+        Q = np.linalg.qr(np.delete(A @ Omega, i, axis=1))[0]
+        left = np.linalg.norm(omega - Q @ (Q.conj().T @ omega))
+        worst = max(worst, (np.linalg.norm(omega) / left) ** 2)
+    return worst
+
+
 @pytest.mark.parametrize("k", COUNTS)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("resphere", [False, True])
@@ -45,11 +55,13 @@ def test_xtrace(k, dtype, resphere, rng):
     Omega = VectorStream.draw(N, "gaussian", dtype, rng).columns(0, k)
     expected = naive_xtrace(A, Omega, resphere)
     found = xtrace(A, Omega, resphere)
-    assert agree(found.samples, expected)
+    # With as many vectors as rows one of them may be all but spanned by the others.
+    scale = max(1.0, cancellation(A, Omega) / 1e3) if resphere and k == N else 1.0
+    assert agree(found.samples, expected, scale)
     spread = naive_jackknife(naive_xtrace, A, Omega, resphere)
     assert found.jackknife == pytest.approx(spread, rel=1e-9, abs=1e-11)
     # The basis grown in pieces, as by a run with a tolerance.
-    assert agree(xtrace(A, Omega, resphere, cuts=(k // 3, k // 2)).samples, expected)
+    assert agree(xtrace(A, Omega, resphere, cuts=(k // 3, k // 2)).samples, expected, scale)
 
 
 @pytest.mark.parametrize("k", COUNTS)
