@@ -70,15 +70,32 @@ def check_options(
         atol=atol,
         confidence=check_positive_float(confidence, "confidence", below=1.0),
     )
+    method = check_word(method, "method", methods)
+    _refuse_unused(method, degree, spectrum, block_size)
     return Options(
         goal=goal,
         budget=budget,
-        method=check_word(method, "method", methods),
+        method=method,
         test_vectors=check_word(test_vectors, "test_vectors", VECTORS),
         degree=None if degree is None else check_int(degree, "degree", 2, goal.limit),
         spectrum=None if spectrum is None else _check_spectrum(spectrum),
         block_size=_BLOCK_SIZE if block_size is None else check_int(block_size, "block_size", 1),
     )
+
+
+def _refuse_unused(method: str, degree: Any, spectrum: Any, block_size: Any) -> None:
+    """Raise for options that the named method has no use for; "auto" may come to use them."""
+    unused = {}
+    if method == "exact":
+        unused = {"degree": degree, "spectrum": spectrum}
+    if method not in ("auto", "krylov_aware"):
+        unused["block_size"] = block_size
+    for name, value in unused.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` is of no use to method={method!r}; leave it out, or use "
+                "method='krylov_aware'"
+            )
 
 
 def _check_spectrum(spectrum: Any) -> tuple[float, float]:

@@ -75,8 +75,8 @@ def trace_function(
         derivative of f has one sign on the interval, as those of ``exp``, ``log``, ``sqrt`` and
         ``1/x``.
     block_size : int, optional
-        Width of the start of the Krylov space; default 2. Wider blocks make fewer, larger products
-        with A and capture a little less per product.
+        Width of the start of the Krylov space of "krylov_aware"; default 2. Wider blocks make
+        fewer, larger products with A and capture a little less per product.
     test_vectors : str, default "auto"
         For "slq" and "fun_nystrom": "signs", "gaussian", "sphere", or for complex A "steinhaus".
         "krylov_aware" takes rotation-invariant ones only, of one length: "sphere".

@@ -185,3 +185,13 @@ def test_an_operator_that_fails_is_not_hidden():
     operator = LinearOperator((3000, 3000), matvec=fails, matmat=fails, dtype=float)
     with pytest.raises(ZeroDivisionError):
         logdet(operator, 50)
+
+
+@pytest.mark.parametrize(
+    ("method", "option"),
+    [("slq", "block_size"), ("exact", "block_size"), ("exact", "degree"), ("exact", "spectrum")],
+)
+def test_options_without_use_are_refused(method, option):
+    value = (0.5, 2.0) if option == "spectrum" else 4
+    with pytest.raises(ValueError, match=f"`{option}` is of no use to method='{method}'"):
+        logdet(np.eye(30), method=method, **{option: value})
