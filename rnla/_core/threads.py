@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
@@ -146,7 +147,7 @@ def single_threaded_blas() -> Iterator[None]:
 
 
 def run_parts(task: Callable[..., None], parts: Iterable[tuple[object, ...]]) -> None:
-    """Call `task(*part)` for every part, on the pool when there is more than one.
+    """Call `task(*part)` for every part, with the pool's help when there is more than one.
 
     Parameters
     ----------
@@ -156,18 +157,40 @@ def run_parts(task: Callable[..., None], parts: Iterable[tuple[object, ...]]) ->
         Arguments of each call.
     """
     parts = list(parts)
-    if len(parts) < 2 or get_num_threads() == 1 or getattr(_inside, "worker", False):
+    helpers = min(get_num_threads(), len(parts)) - 1
+    if helpers < 1 or getattr(_inside, "worker", False):
         for part in parts:
             task(*part)
         return
+    queue = deque(enumerate(parts))
+    errors: list[tuple[int, Exception]] = []
+
+    def work() -> None:
+        while True:
+            try:
+                index, part = queue.popleft()
+            except IndexError:
+                return
+            try:
+                task(*part)
+            except Exception as error:  # raised below, once nobody writes any more
+                errors.append((index, error))
+
     # Submitted under the lock, so that no other thread can shut the pool down in between.
     with _lock:
         pool = _get_pool()
-        futures = [pool.submit(task, *part) for part in parts]
-    # All of them are waited for, failed or not: they write to the caller's arrays.
-    errors = [error for error in (future.exception() for future in futures) if error is not None]
+        futures = [pool.submit(work) for _ in range(helpers)]
+    # The caller works too: waking a helper may take longer than a small part.
+    _inside.worker = True
+    try:
+        work()
+    finally:
+        _inside.worker = False
+        queue.clear()
+        # Who has begun is waited for: it writes to the caller's arrays.
+        wait([future for future in futures if not future.cancel()])
     if errors:
-        raise errors[0]
+        raise min(errors, key=lambda item: item[0])[1]
 
 
 def even_parts(length: int, count: int) -> list[tuple[int, int]]:
@@ -194,7 +217,7 @@ def _get_pool() -> ThreadPoolExecutor:
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(
-            max_workers=get_num_threads(),
+            max_workers=max(1, get_num_threads() - 1),
             thread_name_prefix="rnla",
             initializer=_mark_worker,
         )

@@ -215,31 +215,6 @@ def sweep_csr(indptr, indices, data, x, b, root, residual, g):
 
 
 @reduction_kernel
-def solve_upper(R, x):
-    """Overwrite `x` by the solution of ``R z = x`` with the upper triangle of C-ordered `R`."""
-    n = x.shape[0]
-    for i in range(n - 1, -1, -1):
-        s = x[i]
-        row = R[i, i + 1 :]
-        tail = x[i + 1 :]
-        for j in range(row.shape[0]):
-            s -= row[j] * tail[j]
-        x[i] = s / R[i, i]
-
-
-@reduction_kernel
-def solve_lower(L, x):
-    """Overwrite `x` by the solution of ``L z = x`` with the lower triangle of C-ordered `L`."""
-    n = x.shape[0]
-    for i in range(n):
-        s = x[i]
-        row = L[i, :i]
-        for j in range(i):
-            s -= row[j] * x[j]
-        x[i] = s / L[i, i]
-
-
-@reduction_kernel
 def multiply_rows(M, x, out):
     """Write `M @ x` for a small C-ordered matrix, real or complex."""
     rows, n = M.shape

@@ -13,11 +13,12 @@ from scipy.linalg import svd
 from scipy.sparse.linalg import LinearOperator
 
 from rnla._core.threads import even_parts, run_parts
-from rnla._kernels.sweep import multiply_rows, solve_lower, solve_upper
+from rnla._kernels.sweep import multiply_rows
+from rnla._kernels.triangle import solve_lower, solve_upper, stretch
 from rnla.linalg.factor import frobenius, inverse_upper, shifted_factor
 
 # Where waking the pool costs more than a product of this many entries.
-_INLINE_ENTRIES = 1 << 19
+_INLINE_ENTRIES = 1 << 20
 _POWER_STEPS = 6
 # Factor by which the condition estimate is assumed to be too small at the most. If it were more,
 # every other direction would lose a factor 1e4 per power step against the missed one.
@@ -113,29 +114,13 @@ class TriangularPreconditioner(Preconditioner):
 
     def _estimate_condition(self) -> float:
         """Estimate the condition number of R by power iteration, from below."""
-
-        def norm(forward: Any, adjoint: Any) -> float:
-            # No start is right for all R, but an irregular one is orthogonal to nothing special.
-            x = np.cos(1.0 + np.arange(len(self.R), dtype=np.float64))[:, None]
-            largest = 0.0
-            for _ in range(_POWER_STEPS):
-                y = forward(x / np.linalg.norm(x))
-                size = float(np.linalg.norm(y))
-                # Overflow in a substitution, or a product that vanishes, is a singular R.
-                if not 0 < size < np.inf:
-                    return np.inf
-                largest = max(largest, size)
-                x = adjoint(y)
-            return largest
-
-        with np.errstate(all="ignore"):
-            return norm(
-                lambda x: small_product(self._upper, x), lambda y: small_product(self._lower, y)
-            ) * norm(
-                # The inverse of R R^H has the same norms and meets its large directions first.
-                lambda x: _substitute(solve_lower, self._lower, x),
-                lambda y: _substitute(solve_upper, self._upper, y),
-            )
+        # No start is right for all R, but an irregular one is orthogonal to nothing special.
+        start = np.cos(1.0 + np.arange(len(self.R))).astype(self.R.dtype)
+        norm, inverse_norm = (
+            stretch(self._upper, self._lower, start.copy(), _POWER_STEPS, inverse)
+            for inverse in (False, True)
+        )
+        return float(norm * inverse_norm)
 
     def _matmat(self, X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self.scale * _substitute(solve_upper, self._upper, X))

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._kernels.sweep import solve_lower
+from rnla._kernels.triangle import solve_lower
 from rnla.linalg.factor import frobenius, shifted_factor
 from rnla.linalg.precondition import Preconditioner
 

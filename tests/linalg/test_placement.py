@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from lstsq_cases import gaussian
 
-from rnla._kernels import small_lstsq, sweep
+from rnla._kernels import small_lstsq, sweep, triangle
 
 PLACEMENTS = 100
 NO_WEIGHTS = np.empty(0)
@@ -111,8 +111,13 @@ def test_csr(dtype, residual, rng):
 def test_triangles(n, dtype, rng):
     R = np.triu(gaussian(n, n, rng, dtype)) / np.sqrt(n) + 2 * np.eye(n)
     x = gaussian(n, 1, rng, dtype)[:, 0]
-    assert_placement_does_not_matter(sweep.solve_upper, [R, x], rng)
-    assert_placement_does_not_matter(sweep.solve_lower, [np.ascontiguousarray(R.T), x], rng)
+    L = np.ascontiguousarray(R.conj().T)
+    assert_placement_does_not_matter(triangle.solve_upper, [R, x], rng)
+    assert_placement_does_not_matter(triangle.solve_lower, [L, x], rng)
+    for inverse in (False, True):
+        assert_placement_does_not_matter(
+            lambda R, L, x, inverse=inverse: triangle.stretch(R, L, x, 3, inverse), [R, L, x], rng
+        )
     assert_placement_does_not_matter(sweep.multiply_rows, [R, x, np.zeros(n, dtype)], rng)
 
 

@@ -13,7 +13,7 @@ from rnla.sketch import SketchingOperator
 
 # Rows are cut by size alone, so that sums do not depend on the thread count.
 CHUNKS = 32
-CHUNK_ENTRIES = 1 << 15
+CHUNK_ENTRIES = 1 << 18
 
 
 class NormalOperator(ABC):
