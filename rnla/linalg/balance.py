@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -12,13 +13,16 @@ import numpy as np
 from rnla._core.threads import get_num_threads
 from rnla.linalg.normal import DampedNormal, DenseNormal, NormalOperator
 
-# Flops of a matrix product in the time of reading one double, on the machines that were seen.
-TYPICAL = 20.0
-_RANGE = (8.0, 128.0)
+# In the units of `gemm_balance`, on the machines that were seen and for all sizes.
+TYPICAL = 32.0
+# At so many columns a product runs at half of the speed it has with very many.
+NARROW = 80.0
+_RANGE = (8.0, 256.0)
 # Below, a whole solution takes not much longer than the measurement.
 _LEAST_ENTRIES = 20_000_000
-_COLUMNS = 256
-_SWEPT_ROWS, _GRAM_ROWS = 16384, 4096
+_SWEPT = 16384, 256
+# A power of two of columns would meet in the same sets of a cache.
+_MULTIPLIED = 1000, 1000
 _REPEAT = 3
 
 _known: dict[tuple[str, int], float] = {}
@@ -26,9 +30,10 @@ _lock = threading.Lock()
 
 
 def gemm_balance(A: NormalOperator) -> float:
-    """Return the flops of ``A^H A`` per entry that take as long as reading the entry.
+    """Return the flops of a wide product per entry of A that take as long as a sweep over it.
 
-    Measured once per process, type and number of threads, in about 20 ms, when a dense matrix
+    With n columns ``A^H A`` takes ``(n + NARROW)`` such flops per entry. Measured once per
+    process, type and number of threads, in about 50 ms, when a dense matrix
     arrives that is large enough to repay it; `TYPICAL` otherwise. Rounded to half an octave, so
     that a little noise does not change the choice from one process to the next.
 
@@ -40,7 +45,7 @@ def gemm_balance(A: NormalOperator) -> float:
     Returns
     -------
     float
-        Between 8 and 128.
+        Between 8 and 256.
     """
     if isinstance(A, DampedNormal):
         A = A.inner
@@ -56,16 +61,20 @@ def gemm_balance(A: NormalOperator) -> float:
 def _measured(A: DenseNormal) -> float:
     # Pieces of A itself, each read for the first time: a matrix made for it would be in a cache.
     flat = A.A.ravel(order="K")
-    size = _SWEPT_ROWS * _COLUMNS
-    pieces = [
-        DenseNormal(flat[start : start + size].reshape(-1, _COLUMNS))
+    size = math.prod(_SWEPT)
+    swept = [
+        DenseNormal(flat[start : start + size].reshape(_SWEPT))
         for start in np.linspace(0, len(flat) - size, _REPEAT + 1).astype(int)
     ]
-    gram = DenseNormal(pieces[0].A[:_GRAM_ROWS])
-    x, none = np.zeros((_COLUMNS, 1), A.dtype), np.empty((_GRAM_ROWS, 0), A.dtype)
-    sweep = min(_seconds(partial(piece.normal, x)) for piece in pieces)
-    product = min(_seconds(partial(gram.gram, none)) for _ in range(_REPEAT))
-    return _COLUMNS * (sweep / _SWEPT_ROWS) / (product / _GRAM_ROWS)
+    x = np.zeros((_SWEPT[1], 1), A.dtype)
+    sweep = min(_seconds(partial(piece.normal, x)) for piece in swept) / size
+    # Into memory that is there: for one block its pages would cost as much as the product.
+    W = flat[: math.prod(_MULTIPLIED)].reshape(_MULTIPLIED).astype(A.dtype)
+    G = np.zeros((_MULTIPLIED[1], _MULTIPLIED[1]), A.dtype)
+    with np.errstate(all="ignore"):
+        multiply = partial(np.matmul, W.conj().T, W, out=G)
+        product = min(_seconds(multiply) for _ in range(_REPEAT))
+    return (_MULTIPLIED[1] + NARROW) * sweep * W.size / product
 
 
 def _seconds(call: Callable[[], object]) -> float:

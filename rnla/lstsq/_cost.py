@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnla.linalg.balance import TYPICAL
+from rnla.linalg.balance import NARROW
 
 # Householder QR runs at this share of the speed of matrix products.
 QR_SHARE = 0.35
 # Readings of A that a sketch costs.
 _PASSES_SKETCH = 5.0
 _DECIMALS = 2 * 16 * np.log(10)
+# The balance that sketch sizes are made for, on every machine.
+_SKETCH_BALANCE = 20.0
+# The plain product of a whitened Gram matrix suffers less from few columns.
+_PRODUCT_NARROW = NARROW / 3
 FACTORS = (4, 5, 6, 8, 10, 12)
 # Rows added for a handful of columns, where averages mean little.
 _SPARE = 8
@@ -23,19 +27,19 @@ def default_sketch_size(m: int, n: int) -> int:
     of the sketch costs ``2 d n**2`` flops. A multiple of n is factored in its own memory. It does
     not depend on the machine: the same seed gives the same sketch everywhere.
     """
-    factor = min(FACTORS, key=lambda factor: _cost(m, n, 1, factor, TYPICAL))
+    factor = min(FACTORS, key=lambda factor: _cost(m, n, 1, factor, _SKETCH_BALANCE))
     return min(m, n * (factor + _SPARE // max(1, n)))
 
 
 def gram_passes(n: int, k: int, balance: float) -> float:
     """Return the modelled time of the Gram method in readings of A."""
-    return 2 + n / balance + 2 * _sweep(k, balance)
+    return 2 + (n + NARROW) / balance + 2 * _sweep(k, balance)
 
 
 def spne_passes(m: int, n: int, k: int, balance: float) -> float:
     """Return the modelled time of SPNE in readings of A."""
     factor = default_sketch_size(m, n) / n
-    products = 3 * n / balance + 4 * _sweep(k, balance)
+    products = (2 * (n + _PRODUCT_NARROW) + n + NARROW) / balance + 4 * _sweep(k, balance)
     return _PASSES_SKETCH + products + _factorization(m, n, factor, balance)
 
 

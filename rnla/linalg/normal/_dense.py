@@ -20,8 +20,9 @@ _FORTRAN_ROWS = (64, 256)
 _FORTRAN_ENTRIES = 1 << 17
 _WIDE_GRAM = 600
 _SUM_ROWS = 512
-_GRAM_PARTS = 16
-_GRAM_ENTRIES = 1 << 17
+_GRAM_PARTS, _GRAM_PART_ENTRIES = 16, 1 << 18
+# BLAS multiplies large blocks faster, and each of them adds a whole Gram matrix to the sum.
+_GRAM_ENTRIES, _WIDE_GRAM_ENTRIES = 1 << 20, 1 << 22
 # A block of A, its product and its right-hand sides stay in the second-level cache together.
 _SWEEP_ENTRIES = 1 << 16
 # Weighted blocks are cut where the tiles of every sketch are.
@@ -155,9 +156,9 @@ class DenseNormal(NormalOperator):
             run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
         return np.asarray(G.sum(axis=2))
 
-    def _blocks(self) -> Any:
+    def _blocks(self, entries: int = _BLOCK_ENTRIES) -> Any:
         m, n = self.shape
-        count = -(-m * n // _BLOCK_ENTRIES)
+        count = -(-m * n // entries)
         for start, stop in even_parts(m, count):
             yield self._rows(start, stop), slice(start, stop)
 
@@ -220,11 +221,11 @@ class DenseNormal(NormalOperator):
         r = n if P is None else P.shape[1]
         if n >= _WIDE_GRAM:
             G, C = np.zeros((r, r), self.dtype), np.zeros((r, B.shape[1]), self.dtype)
-            for block, rows in self._blocks():
+            for block, rows in self._blocks(max(_WIDE_GRAM_ENTRIES, n * n)):
                 _add_gram(block, P, B[rows], G, C)
             return G, C
         # BLAS shares a narrow product badly between its threads: one part per thread instead.
-        parts = even_parts(m, _GRAM_PARTS)
+        parts = even_parts(m, min(_GRAM_PARTS, 1 + m * n // _GRAM_PART_ENTRIES))
         G = np.zeros((len(parts), r, r), self.dtype)
         C = np.zeros((len(parts), r, B.shape[1]), self.dtype)
         step = max(1, _GRAM_ENTRIES // n)
