@@ -13,6 +13,8 @@ def add_gram_rows(indptr, indices, data, root, share, shares, G):
     ``root[i]`` times itself.
     """
     weighted = root.shape[0] > 0
+    n = np.uintp(G.shape[1])
+    flat = G.reshape(G.size)
     for i in range(indptr.shape[0] - 1):
         stop = indptr[i + 1]
         for p in range(indptr[i], stop):
@@ -22,5 +24,6 @@ def add_gram_rows(indptr, indices, data, root, share, shares, G):
             factor = np.conj(data[p])
             if weighted:
                 factor *= root[i] * root[i]
+            target = np.uintp(row) * n
             for q in range(p, stop):
-                G[row, indices[q]] += factor * data[q]
+                flat[target + np.uintp(indices[q])] += factor * data[q]

@@ -34,7 +34,7 @@ from rnla.sketch import SketchingOperator
 _SCATTER = 200.0
 _SPARSE_ENTRY = 4000.0
 # The share of that cost that a trial may take.
-_TRIAL = 0.25
+_TRIAL = 0.4
 # Below this many entries QR is as fast as anything, and so it is below these numbers of rows and
 # aspects m / n (measured: bench/small.py, docs/develop/kernels.md); the minima are flat.
 _SMALL = 400_000

@@ -24,7 +24,7 @@ _GRAM_PARTS, _GRAM_PART_ENTRIES = 16, 1 << 18
 # BLAS multiplies large blocks faster, and each of them adds a whole Gram matrix to the sum.
 _GRAM_ENTRIES, _WIDE_GRAM_ENTRIES = 1 << 20, 1 << 22
 # A block of A, its product and its right-hand sides stay in the second-level cache together.
-_SWEEP_ENTRIES = 1 << 16
+_SWEEP_ENTRIES = 1 << 18
 # Weighted blocks are cut where the tiles of every sketch are.
 _SKETCH_TILE = 4096
 
