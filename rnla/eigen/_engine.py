@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._core.driver import Callback, Outcome, run
+from rnla._core.driver import Callback, Outcome, State, run
 from rnla._core.status import Status
 from rnla.eigen._correction import (
     Preconditioned,
@@ -151,6 +151,8 @@ def _solve_scaled(request: Request, options: Options, root: float) -> Solved:
         result,
         values=result.values / unit / unit,
         residual_norms=result.residual_norms / root / root,
+        value_history=result.value_history / root / root,
+        residual_history=result.residual_history / root / root,
         surrogate=None,
     )
     return replace(solved, result=result, norm=solved.norm / root / root)
@@ -165,13 +167,32 @@ def _searched(
     surrogate: Surrogate | Preconditioned | None = None,
 ) -> Solved:
     search = BlockLanczos(problem, plan, options.rng)
+    looks: list[tuple[NDArray[Any], NDArray[Any]]] = []
+
+    def record(state: State) -> None:
+        assert isinstance(state, RitzState)
+        # The start has no Ritz values yet.
+        if state.theta is not None and state.residual_norm is not None:
+            # The value zero of an inverse is no eigenvalue yet.
+            with np.errstate(divide="ignore", invalid="ignore"):
+                values = problem.eigenvalues(state.theta)
+            order = np.argsort(values, kind="stable")
+            looks.append((values[order], state.residual_norm[order]))
+        if options.callback is not None:
+            options.callback(state)
+
     outcome = run(
         search.states(start),
         tolerance=search.tolerance,
         maxiter=_RESTARTS * request.n if request.maxiter is None else request.maxiter,
-        callback=options.callback,
+        callback=record,
     )
-    return _solved(request, problem, outcome, search.tolerance, options, surrogate)
+    solved = _solved(request, problem, outcome, search.tolerance, options, surrogate)
+    if not looks:
+        return solved
+    values, norms = (np.array(each, np.float64) for each in zip(*looks, strict=True))
+    result = replace(solved.result, value_history=values, residual_history=norms)
+    return replace(solved, result=result)
 
 
 def _dense(request: Request, options: Options) -> Solved:

@@ -46,7 +46,8 @@ class EigenResult:
         step: the largest residual norm relative to the scale of A. `rnla.epsi` also counts by how
         much a value fell behind that of an earlier sweep.
     residual_history : ndarray, shape (steps, k)
-        The residual norms of every pair, likewise; (0, k) where they were not recorded.
+        The residual norms of every pair at each look, in the order of `values`; those of the
+        operator iterated on, where that is an inverse. Empty where they were not recorded.
     value_history : ndarray, shape (steps, k)
         The values, likewise.
     rate : float

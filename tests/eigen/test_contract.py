@@ -158,3 +158,16 @@ def test_the_same_seed_gives_the_same_bits(method, rng):
             again = rnla.eigsh(A, 3, method=method, rng=7, **options)
             assert (first[0] == again[0]).all()
             assert (first[1] == again[1]).all()
+
+
+@pytest.mark.parametrize("sigma", [None, 0.35])
+def test_every_look_is_recorded(sigma, rng):
+    A = scipy.sparse.diags_array(np.linspace(0, 1, 2000)) * 1e3
+    result = solve(A, 4, sigma=None if sigma is None else 1e3 * sigma + 0.01, rng=rng)
+    looks = len(result.history)
+    assert looks > 1
+    assert result.value_history.shape == result.residual_history.shape == (looks, 4)
+    assert (np.diff(result.value_history, axis=1) >= 0).all()
+    # It ends at the answer, and its residuals fell on the way there.
+    np.testing.assert_allclose(result.value_history[-1], result.values, rtol=1e-12)
+    assert result.residual_history[-1].max() < 1e-6 * result.residual_history[0].max()
