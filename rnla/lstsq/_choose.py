@@ -8,8 +8,9 @@ import numpy as np
 
 from rnla._core.checks import check_int, check_positive_float
 from rnla.linalg.balance import gemm_balance
-from rnla.linalg.factor import equilibrating_scale, frobenius, inverse_upper
+from rnla.linalg.factor import equilibrating_scale
 from rnla.linalg.normal import DampedNormal, NormalOperator, as_normal
+from rnla.linalg.precondition import TriangularPreconditioner
 from rnla.lstsq._cost import FACTORS, QR_SHARE, gram_passes, spir_passes, spne_passes
 from rnla.lstsq._defaults import DENSE_BYTES
 from rnla.lstsq._methods import (
@@ -217,10 +218,7 @@ def _looks_well_conditioned(A: NormalOperator) -> bool:
         R = np.linalg.cholesky(probe.conj().T @ probe).conj().T
     except np.linalg.LinAlgError:
         return False
-    inverse = inverse_upper(R)
-    if inverse is None:
-        return False
-    return frobenius(R) * frobenius(inverse) < _PROBE_LIMIT * float(np.sqrt(n))
+    return TriangularPreconditioner(R, np.ones(n)).condition < _PROBE_LIMIT
 
 
 def check_sketch_size(sketch_size: int, m: int, n: int) -> int:
