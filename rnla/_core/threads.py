@@ -10,8 +10,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
 
@@ -163,7 +163,7 @@ def run_parts(task: Callable[..., None], parts: Iterable[tuple[object, ...]]) ->
             task(*part)
         return
     queue = deque(enumerate(parts))
-    errors: list[tuple[int, Exception]] = []
+    errors: list[tuple[int, BaseException]] = []
 
     def work() -> None:
         while True:
@@ -173,24 +173,41 @@ def run_parts(task: Callable[..., None], parts: Iterable[tuple[object, ...]]) ->
                 return
             try:
                 task(*part)
-            except Exception as error:  # raised below, once nobody writes any more
+            except BaseException as error:  # raised below, once nobody writes any more
                 errors.append((index, error))
+                if not isinstance(error, Exception):
+                    queue.clear()
 
-    # Submitted under the lock, so that no other thread can shut the pool down in between.
-    with _lock:
-        pool = _get_pool()
-        futures = [pool.submit(work) for _ in range(helpers)]
-    # The caller works too: waking a helper may take longer than a small part.
-    _inside.worker = True
+    futures: list[Future[None]] = []
     try:
+        # Submitted under the lock, so that no other thread can shut the pool down in between.
+        with _lock:
+            pool = _get_pool()
+            # When the interpreter ends the pool is closed, and the caller works alone.
+            with suppress(RuntimeError):
+                futures.extend(pool.submit(work) for _ in range(helpers))
+        # The caller works too: waking a helper may take longer than a small part.
+        _inside.worker = True
         work()
     finally:
         _inside.worker = False
         queue.clear()
-        # Who has begun is waited for: it writes to the caller's arrays.
-        wait([future for future in futures if not future.cancel()])
+        _wait_for([future for future in futures if not future.cancel()])
     if errors:
         raise min(errors, key=lambda item: item[0])[1]
+
+
+def _wait_for(futures: list[Future[None]]) -> None:
+    """Wait in spite of interrupts, which are raised afterwards: helpers write to our arrays."""
+    interrupt: BaseException | None = None
+    while True:
+        try:
+            wait(futures)
+            break
+        except BaseException as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
 
 def even_parts(length: int, count: int) -> list[tuple[int, int]]:

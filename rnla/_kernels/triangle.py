@@ -72,6 +72,8 @@ def stretch(upper, lower, x, steps, inverse):
     largest = 0.0
     for _ in range(steps):
         length = _size(x)
+        if not 0 < length < np.inf:
+            return np.inf
         for i in range(x.shape[0]):
             x[i] /= length
         # The inverse of R R^H has the same norms and meets its large directions first.

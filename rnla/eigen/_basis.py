@@ -154,6 +154,7 @@ class Basis:
         before, self._recent = self._recent, start
         BQ = self.problem.image(Q)
         W, BW = self.problem.products(Q, BQ)
+        W = np.asfortranarray(W)
         self._v[start:stop] = Q.T
         self._w[start:stop] = W.T
         if self.problem.inner is not None:

@@ -191,6 +191,8 @@ def _searched(
     if not looks:
         return solved
     values, norms = (np.array(each, np.float64) for each in zip(*looks, strict=True))
+    # Residuals of an inverse are not the caller's.
+    norms = norms if problem.is_original else norms[:0]
     result = replace(solved.result, value_history=values, residual_history=norms)
     return replace(solved, result=result)
 

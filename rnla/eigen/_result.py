@@ -46,10 +46,10 @@ class EigenResult:
         step: the largest residual norm relative to the scale of A. `rnla.epsi` also counts by how
         much a value fell behind that of an earlier sweep.
     residual_history : ndarray, shape (steps, k)
-        The residual norms of every pair at each look, in the order of `values`; those of the
-        operator iterated on, where that is an inverse. Empty where they were not recorded.
+        The residual norms of every pair at each look, in the order of `values`; (0, k) where they
+        were not recorded, and where an inverse was iterated on, whose residuals are others.
     value_history : ndarray, shape (steps, k)
-        The values, likewise.
+        The values, likewise, also of an inverse.
     rate : float
         Predicted factor by which the error falls in one step, in the end; NaN if not asked for.
     surrogate : object or None

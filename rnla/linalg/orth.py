@@ -243,7 +243,9 @@ def _orthogonalise(
     inverse = _inverse_cholesky(G, eps)
     if inverse is not None:
         close = float(np.abs(G - np.eye(len(G))).sum(axis=0).max()) < _KEPT_LENGTH
-        return Q @ (inverse / lengths[:, None]), bool(close and lengths.min() > _KEPT_LENGTH)
+        # Columns side by side: so they are stored, projected and measured.
+        factor = np.ascontiguousarray((inverse / lengths[:, None]).T)
+        return (factor @ Q.T).T, bool(close and lengths.min() > _KEPT_LENGTH)
     Q = Q / lengths
     if inner is not None:
         return _by_columns(Q, MQ / lengths, inner, shortest), False

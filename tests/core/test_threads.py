@@ -1,6 +1,7 @@
 """The thread pool."""
 
 import os
+import signal
 import threading
 import time
 
@@ -71,6 +72,52 @@ def test_errors_reach_the_caller(threads):
         pool.run_parts(task, [(part,) for part in range(6)])
     assert sorted(done) == [0, 2, 3, 4, 5]
     assert workers()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("caller", [True, False])
+def test_interrupts_wait_for_who_writes_and_reach_the_caller(threads, caller, error):
+    threads(2)
+    main = threading.get_ident()
+    both = threading.Barrier(2)
+    finished = []
+
+    def task(_):
+        both.wait(10)
+        if (threading.get_ident() == main) == caller:
+            raise error
+        time.sleep(0.05)
+        finished.append(True)
+
+    with pytest.raises(error):
+        pool.run_parts(task, [(0,), (1,)])
+    assert finished == [True]
+    assert 1 <= len(workers()) <= 2
+
+
+def test_an_interrupt_while_waiting_waits_on(threads):
+    threads(2)
+    main = threading.get_ident()
+    both = threading.Barrier(2)
+    finished = []
+
+    def task(_):
+        both.wait(10)
+        if threading.get_ident() != main:
+            time.sleep(0.3)
+            finished.append(True)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(KeyboardInterrupt):
+            pool.run_parts(task, [(0,), (1,)])
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert finished == [True]
 
 
 def test_limit_threads_holds_both_pools(threads):
