@@ -44,7 +44,7 @@ _SPIR_ROWS, _SPIR_ASPECT = 30_000, 24
 # Below this aspect there is no room for a sketch.
 _TALL = 6
 _PROBE_FACTOR = 3
-_PROBE_LIMIT = 3e5
+_PROBE_LIMIT = 5e6
 _WITHOUT_PRECONDITIONER = (Gram, LAPACK, CGLS, SPNE, SketchAndSolve)
 # Arrays of n x n that stand at once: beside the sketch, or with the Gram matrix.
 _SQUARES, _GRAM_SQUARES = 4, 5

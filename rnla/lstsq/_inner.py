@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from rnla.linalg.normal import NormalOperator, SingleNormal
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._certificate import Certificate, KarlsonWalden
-from rnla.lstsq._defaults import EPS
+from rnla.lstsq._defaults import TOLERANCE
+from rnla.lstsq._forward import forward_level
 from rnla.lstsq._rounds import AIM, Round
 
 # Gain after which a round ends in any case: its recursion has no correct digits beyond.
@@ -65,7 +66,7 @@ def conjugate_gradients(
         rho_new = np.einsum("ij,ij->j", R.conj(), R).real
         errors = certificate.estimate(R, r_norm, x_size, AIM * tolerance)
         yield errors
-        done = (errors <= AIM * tolerance) | (np.sqrt(rho_new) <= drop * start)
+        done = _settled(R, errors, forward, start, tolerance, drop)
         if first:
             done |= step * np.linalg.norm(Z, axis=0) <= forward
         active &= ~done & np.isfinite(rho_new)
@@ -110,7 +111,7 @@ def heavy_ball(
         errors = certificate.estimate(R, r_norm, x_size, AIM * tolerance)
         yield errors
         update = (1 - momentum) ** 2 * R + momentum * (dY - former)
-        active &= (errors > AIM * tolerance) & (size > ROUND_DROP * start)
+        active &= ~_settled(R, errors, forward, start, tolerance, ROUND_DROP)
         active &= size < _DIVERGED * start
         former[...] = dY
         dY += np.where(active, update, 0)
@@ -175,7 +176,7 @@ def lsqr(
             size = certificate.size(P.matmat(dY[:, cold]))
             errors[cold] = np.linalg.norm(R[:, cold], axis=0) / (size * certificate.norm)
         yield errors
-        done = (errors <= AIM * tolerance) | (np.linalg.norm(R, axis=0) <= drop * start)
+        done = _settled(R, errors, forward, start, tolerance, drop)
         if first:
             done |= length <= forward
         active &= ~done & (alpha > 0) & (beta > 0)
@@ -186,14 +187,22 @@ def lsqr(
             return
 
 
-def forward_level(
-    certificate: Certificate,
-    P: Preconditioner,
-    x_size: NDArray[np.float64],
-    r_norm: NDArray[np.float64],
-) -> NDArray[np.float64]:
-    """Return the forward error in the norm of A dx: there the first round has done its work."""
-    return np.asarray(10 * EPS * (certificate.norm * x_size + 0.04 * P.condition * r_norm))
+def _settled(
+    R: NDArray[Any],
+    errors: NDArray[np.float64],
+    forward: NDArray[np.float64],
+    start: NDArray[np.float64],
+    tolerance: float,
+    drop: float,
+) -> NDArray[np.bool_]:
+    """Tell which columns need no more steps, from the preconditioned gradient and its error.
+
+    At the tolerance of LAPACK a small backward error is not enough: the forward error shall be that
+    of LAPACK, too.
+    """
+    size = np.linalg.norm(R, axis=0)
+    accurate = (size <= forward) | (tolerance > TOLERANCE)
+    return np.asarray(((errors <= AIM * tolerance) & accurate) | (size <= drop * start))
 
 
 def _divided(X: NDArray[Any], norms: NDArray[np.float64]) -> NDArray[Any]:

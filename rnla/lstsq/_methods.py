@@ -257,14 +257,14 @@ class Gram:
     --------
     >>> from rnla.lstsq import Gram
     >>> Gram().condition_limit
-    1000000.0
+    10000000.0
     """
 
     name: ClassVar[str] = "gram"
-    condition_limit: float = 1e6
+    condition_limit: float = 1e7
 
     def __post_init__(self) -> None:
-        check_positive_float(self.condition_limit, "condition_limit", below=1e7)
+        check_positive_float(self.condition_limit, "condition_limit", below=1e8)
 
 
 @dataclass(frozen=True, kw_only=True)

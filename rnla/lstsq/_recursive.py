@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from rnla._core.driver import Iteration
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._certificate import KarlsonWalden
+from rnla.lstsq._forward import lagging
 from rnla.lstsq._iterations import FLAT_ROUNDS
 from rnla.lstsq._rounds import certified, worst
 
@@ -63,13 +65,18 @@ def sirr(
     """
     certificate = KarlsonWalden(P)
     now = certified(A, B, X, certificate, tolerance)
-    n_iter, flat = 0, 0
+    n_iter, flat, held = 0, 0, False
     stop = yield now.state(0)
     while not stop and flat < FLAT_ROUNDS:
         n_iter += 1
         t = depth or min(n_iter, deepest(P.condition))
         X = now.X + _recursive(A, P, now.G, t, krylov)
         before, now = now, certified(A, B, X, certificate, tolerance)
+        if not held and lagging(now, certificate, P, tolerance).any():
+            held = True
+            stop = yield replace(now.state(n_iter), certified=False)
+            if not stop:
+                continue
         stop = yield now.state(n_iter)
         # While the depth grows, a round may gain little and the next one much.
         growing = depth is None and n_iter < deepest(P.condition)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,13 +15,15 @@ from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._certificate import KarlsonWalden
 from rnla.lstsq._path_operators import PathCertificate, PathNormal, PathPreconditioner
-from rnla.lstsq._rounds import certified
+from rnla.lstsq._rounds import Round, certified
 
 # Updates in a row that may fail to shrink by this factor against the last that did.
 _SHRINK = 0.9
 _PATIENCE = 3
 # With momentum updates swing: the largest of this many counts, not one near a zero of its swing.
 _SWING = 10
+# Steps at the most for the sake of a start's forward error alone.
+_AHEAD = 2
 
 
 def stationary(
@@ -32,6 +36,7 @@ def stationary(
     *,
     damping: float = 1.0,
     momentum: float = 0.0,
+    lags: Callable[[Round], NDArray[np.bool_]] | None = None,
 ) -> Iteration:
     """Yield the states of ``x <- x + alpha P P^H A^H (b - A x) + beta (x - x_old)``.
 
@@ -55,6 +60,8 @@ def stationary(
         Relative backward error that is wanted.
     damping, momentum : float
         The factors alpha and beta.
+    lags : callable or None
+        Tells which columns are worth one more step, although their error is as small as wanted.
 
     Yields
     ------
@@ -67,6 +74,10 @@ def stationary(
        problems", SIAM J. Matrix Anal. Appl. 45 (2024), arXiv:2311.04362.
     """
     now = certified(A, B, X, certificate, tolerance)
+    ahead = _AHEAD
+    while lags is not None and ahead and lags(now).any():
+        ahead -= 1
+        now = certified(A, B, now.X + P.matmat(P.rmatmat(now.G)), certificate, tolerance)
     dY: Any = 0.0
     smallest = np.full(X.shape[1], np.inf)
     stop = yield now.state(0)
@@ -77,6 +88,11 @@ def stationary(
         n_iter += 1
         dY = damping * P.rmatmat(now.G) + momentum * dY
         now = certified(A, B, now.X + P.matmat(dY), certificate, tolerance)
+        if lags is not None and lags(now).any():
+            # Not yet offered to the driver, who would be content with it.
+            lags = None
+            if not (stop := (yield replace(now.state(n_iter), certified=False))):
+                continue
         stop = yield now.state(n_iter)
         # The update, unlike the backward error, falls in every step until rounding stops it.
         sizes.append(np.linalg.norm(dY, axis=0))

@@ -119,7 +119,7 @@ def test_method_by_name_and_by_value(method, problem):
 def test_methods_are_values():
     assert SPIR(sketch_size=100) == SPIR(sketch_size=100) != SPIR()
     assert len({SPIR(), SPIR(), Gram(), LAPACK()}) == 3
-    assert repr(Gram()) == "Gram(condition_limit=1000000.0)"
+    assert repr(Gram()) == "Gram(condition_limit=10000000.0)"
     with pytest.raises(dataclasses.FrozenInstanceError):
         Gram().condition_limit = 3
     spir = SPIR(sketch="count_sketch", sketch_size=9)
