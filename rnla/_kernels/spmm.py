@@ -96,3 +96,11 @@ def multiply_rows_wide(indptr, indices, data, X, out):
                 u = np.uintp(c)
                 out[row, u] += v * X[j, u]
             p += _1
+
+
+@kernel
+def recur(out, X, Y, scale, shift):
+    """Overwrite `out` with ``scale * (out - shift * X) - Y``; all are flattened alike."""
+    for i in range(out.shape[0]):
+        t = np.uintp(i)
+        out[t] = scale * (out[t] - shift * X[t]) - Y[t]

@@ -23,14 +23,19 @@ class Ritz:
         Ritz values.
     S : ndarray, shape (m, m)
         Coefficients of the Ritz vectors.
-    V, W : ndarray, shape (n, m)
-        Views of the basis and its products, valid as long as this is kept.
+    V : ndarray, shape (n, m)
+        View of the basis, valid as long as this is kept.
+    W : ndarray, shape (n, m), or None
+        View of its products; where they were not kept, they are formed when asked for.
+    problem : Problem or None
+        Forms them.
     """
 
     theta: NDArray[Any]
     S: NDArray[Any]
     V: NDArray[Any]
-    W: NDArray[Any]
+    W: NDArray[Any] | None
+    problem: Problem | None = None
 
     def vectors(self, columns: Any) -> NDArray[Any]:
         """Return the Ritz vectors with these positions.
@@ -58,9 +63,13 @@ class Ritz:
         Returns
         -------
         ndarray, shape (n, b)
-            Without a new product.
+            Without a new product where products are kept.
         """
-        return np.asarray(self.W @ self._coefficients(columns))
+        if self.W is not None:
+            return np.asarray(self.W @ self._coefficients(columns))
+        assert self.problem is not None
+        X = self.vectors(columns)
+        return self.problem.product(X, self.problem.image(X))
 
     def residuals(self, columns: Any) -> NDArray[Any]:
         """Return ``OP x - theta x`` for the pairs with these positions.
@@ -77,7 +86,11 @@ class Ritz:
         """
         S = self._coefficients(columns)
         theta = self.theta[columns].astype(S.real.dtype)
-        return np.asarray(self.W @ S - self.V @ (S * theta))
+        if self.W is not None:
+            return np.asarray(self.W @ S - self.V @ (S * theta))
+        assert self.problem is not None
+        X = np.asarray(self.V @ S)
+        return self.problem.product(X, self.problem.image(X)) - X * theta
 
     def _coefficients(self, columns: Any) -> NDArray[Any]:
         # BLAS wants the columns side by side and in the precision of the basis.
@@ -95,6 +108,9 @@ class Basis:
         Operator and inner product.
     capacity : int
         Most vectors.
+    keeps_products : bool
+        Whether W is kept. The Lanczos relation does without; products of a cheap operator cost less
+        than their rotation at every restart.
 
     Attributes
     ----------
@@ -104,20 +120,24 @@ class Basis:
         The longest column of the last product.
     leak : float
         Norm of the entries of T for the last block that are zero for an exact Lanczos recurrence.
+    projections : int
+        How often the remainder of the last product was projected.
     """
 
-    def __init__(self, problem: Problem, capacity: int) -> None:
+    def __init__(self, problem: Problem, capacity: int, *, keeps_products: bool = True) -> None:
         self.problem = problem
         self.capacity = capacity
+        self.keeps_products = keeps_products
         self.size = 0
         self.length = self.leak = 0.0
+        self.projections = 1
         self._recent: int | None = None
         self._allocate()
 
     def _allocate(self) -> None:
         shape, dtype = (self.capacity, self.problem.n), self.problem.dtype
         self._v = np.empty(shape, dtype)
-        self._w = np.empty(shape, dtype)
+        self._w = np.empty(shape, dtype) if self.keeps_products else self._v[:0]
         self._bv = self._v if self.problem.inner is None else np.empty(shape, dtype)
         wide = np.complex128 if dtype.kind == "c" else np.float64
         self.T: NDArray[Any] = np.zeros((self.capacity, self.capacity), wide)
@@ -129,7 +149,7 @@ class Basis:
 
     @property
     def W(self) -> NDArray[Any]:
-        """OP times the vectors."""
+        """OP times the vectors, where they are kept."""
         return self._w[: self.size].T
 
     @property
@@ -156,15 +176,16 @@ class Basis:
         W, BW = self.problem.products(Q, BQ)
         W = np.asfortranarray(W)
         self._v[start:stop] = Q.T
-        self._w[start:stop] = W.T
+        if self.keeps_products:
+            self._w[start:stop] = W.T
         if self.problem.inner is not None:
             self._bv[start:stop] = BQ.T
         self.size = stop
         if BW is None:
-            remainder, H = project_out(W, self.V, self.BV)
+            remainder, H = self._projected(W, before)
         else:
             H = self.V.conj().T @ BW
-            remainder = W - self.V @ H
+            remainder, self.projections = W - self.V @ H, 1
         self.T[:stop, start:stop] = H
         self.T[start:stop, :start] = H[:start].conj().T
         corner = self.T[start:stop, start:stop]
@@ -173,6 +194,20 @@ class Basis:
         # By the Lanczos relation only the block before is coupled: the rest is what OP rounds.
         self.leak = 0.0 if before is None else float(np.linalg.norm(H[:before]))
         return remainder
+
+    def _projected(self, W: NDArray[Any], before: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return ``W - V H`` and H, with what H has rounded away."""
+        self.projections = 1
+        if before is None:
+            return project_out(W, self.V, self.BV)
+        # By the Lanczos relation the last two blocks are all of it; then the rest is small, and one
+        # projection against the whole basis is as good as two.
+        recent = slice(before, self.size)
+        remainder, near = project_out(W, self.V[:, recent], self.BV[:, recent])
+        remainder, H = project_out(remainder, self.V, self.BV)
+        H[recent] += near
+        self.projections = 2
+        return remainder, H
 
     def ritz(self, selection: Selection) -> Ritz:
         """Return the eigenpairs of T.
@@ -189,7 +224,8 @@ class Basis:
         """
         theta, S = np.linalg.eigh(self.T[: self.size, : self.size])
         order = selection.order(theta)
-        return Ritz(theta[order], S[:, order], self.V, self.W)
+        W = self.W if self.keeps_products else None
+        return Ritz(theta[order], S[:, order], self.V, W, self.problem)
 
     def restart(self, ritz: Ritz, count: int) -> None:
         """Keep the first Ritz vectors only; the old arrays stay as they are.
@@ -202,21 +238,32 @@ class Basis:
             How many vectors to keep.
         """
         S = np.ascontiguousarray(ritz.S[:, :count].T, self.problem.dtype)
-        stores = [self._v[: self.size], self._w[: self.size], self._bv[: self.size]]
+        before = self._stores()
         self._allocate()
-        for old, new in zip(stores, (self._v, self._w, self._bv), strict=True):
-            if new is not self._v or old is stores[0]:
-                np.matmul(S, old, out=new[:count])
+        for old, new in zip(before, self._stores(), strict=True):
+            np.matmul(S, old[: self.size], out=new[:count])
         self.size = count
         self._recent = None
         self._reorthonormalise(ritz.theta[:count])
 
+    def _stores(self) -> list[NDArray[Any]]:
+        kept = [self._v, self._w] if self.keeps_products else [self._v]
+        return kept if self._bv is self._v else [*kept, self._bv]
+
     def refresh(self) -> None:
         """Form the products of all vectors anew, and T with them."""
         W, BW = self.problem.products(self.V, self.BV)
-        self._w[: self.size] = W.T
+        if self.keeps_products:
+            self._w[: self.size] = W.T
         T = self.BV.conj().T @ W if BW is None else self.V.conj().T @ BW
         self.T[: self.size, : self.size] = (T + T.conj().T) / 2
+
+    def keep_products(self) -> None:
+        """Keep them from now on: the Lanczos relation no longer does without."""
+        if not self.keeps_products:
+            self.keeps_products, self._w = True, np.empty_like(self._v)
+            if self.size:
+                self.refresh()
 
     def _reorthonormalise(self, theta: NDArray[Any]) -> None:
         """Undo what rounding did to ``V^H B V = I``, by a Newton step, and set T."""
@@ -225,5 +272,5 @@ class Basis:
         self.T[: self.size, : self.size] = np.diag(theta) - (E * theta + theta[:, None] * E) / 2
         if np.abs(E).max() > 2 * np.finfo(self.problem.dtype).eps:
             C = (np.eye(self.size) - E.T / 2).astype(self.problem.dtype)
-            for store in {id(s): s for s in (self._v, self._w, self._bv)}.values():
+            for store in self._stores():
                 store[: self.size] = C @ store[: self.size]

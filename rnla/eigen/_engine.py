@@ -18,6 +18,7 @@ from rnla.eigen._correction import (
     start_of,
 )
 from rnla.eigen._dense import dense_pairs, prefers_dense, shifted
+from rnla.eigen._filter import filtered_start
 from rnla.eigen._invert import must_iterate
 from rnla.eigen._lanczos import BlockLanczos, Plan, RitzState
 from rnla.eigen._moved import is_ball, is_moved, nearest
@@ -38,6 +39,8 @@ _WIDER, _FEW_ROWS, _DENSE_SHARE = 8, 3000, 6
 # Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
 _BLOCK, _BLOCK_FEW, _BLOCK_DENSE, _BLOCK_MANY = 4, 2, 8, 16
 _LARGE, _FEW, _MANY = 1000, 8, 32
+# From so many wanted vectors, with so many entries in a row for each of them, a polynomial pays.
+_LEAST_FILTERED, _PER_FILTERED = 20, 1.0
 # Basis vectors beyond the wanted ones: fewer where each takes much memory.
 _ROOM, _LEAST_ROOM, _ROOM_ENTRIES, _PER_ENTRY = 96, 32, 1 << 25, 4
 
@@ -120,7 +123,7 @@ def solve_request(request: Request, options: Options) -> Solved:
         surrogate = _surrogate(request, options)
         block = options.block_size or min(request.k, _BLOCK_MANY)
         block = min(block, max(1, (plan.capacity - request.k) // 4))
-        plan = replace(plan, block=block, correction=surrogate.correct)
+        plan = replace(plan, block=block, correction=surrogate.correct, keeps_products=True)
         start = start_of(surrogate, selection, start)
     solved = _searched(request, problem, plan, options, start, surrogate)
     if is_moved(request, problem):
@@ -166,6 +169,10 @@ def _searched(
     start: NDArray[Any] | None,
     surrogate: Surrogate | Preconditioned | None = None,
 ) -> Solved:
+    if _is_filtered(request, problem, plan, options):
+        assert isinstance(problem, Standard)
+        start, polynomial = filtered_start(problem, plan, start, options.rng)
+        plan = replace(plan, sharpen=polynomial, keeps_products=True)
     search = BlockLanczos(problem, plan, options.rng)
     looks: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
@@ -291,7 +298,22 @@ def _plan(request: Request, problem: Problem, selection: Selection, options: Opt
         tol=request.tol,
         verify=options.verify,
         keeps_space=options.keep_surrogate,
+        # A product of a sparse matrix costs less than to rotate one.
+        keeps_products=not (isinstance(problem, Standard) and isinstance(request.A, SparseBlock)),
     )
+
+
+def _is_filtered(request: Request, problem: Problem, plan: Plan, options: Options) -> bool:
+    """Tell whether products are so cheap, and so many vectors wanted, that a polynomial pays."""
+    main = problem.main
+    if type(problem) is not Standard or problem.sigma or not isinstance(main, SparseBlock):
+        return False
+    if request.ncv is not None or request.maxiter is not None or options.method != "auto":
+        return False
+    if plan.correction is not None or plan.selection.which not in ("LA", "SA", "LM"):
+        return False
+    n, k = request.n, request.k
+    return k >= _LEAST_FILTERED and 8 * k <= n and main.rows.nnz <= _PER_FILTERED * k * n
 
 
 def _block_size(request: Request, problem: Problem) -> int:

@@ -25,6 +25,8 @@ _ROUNDING = 120.0
 _NOISE = 10.0
 # In units of what the operator has shown to round.
 _ROUNDOFFS = 10.0
+# What the eigenvalues of T cost, in units of a step per entry of a basis, and steps without a look.
+_LOOK_PRICE, _MOST_STRIDE = 10.0, 4.0
 # Looks at an error that does not fall any more.
 _LOOKS = 4
 # Restarts after which products are formed anew, if rounding errors of rotations are to matter.
@@ -81,6 +83,12 @@ class Plan:
         Whether to search the complement in the end.
     keeps_space : bool
         Whether the last state holds the search space, which is large.
+    keeps_products : bool
+        Whether products of the basis are kept as well.
+    estimates : bool
+        Whether the Lanczos relation may have the last word on residuals: someone else will look.
+    sharpen : callable or None
+        Maps a random block to one in which wanted vectors stand out.
     correction : callable or None
         Maps residuals, their Ritz values and all wanted vectors to corrections.
     """
@@ -91,6 +99,9 @@ class Plan:
     tol: float
     verify: bool
     keeps_space: bool = False
+    keeps_products: bool = True
+    estimates: bool = False
+    sharpen: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     correction: Correction | None = None
 
     @property
@@ -123,7 +134,7 @@ class BlockLanczos:
         self.k = plan.selection.k
         self.eps = float(np.finfo(problem.dtype).eps)
         self.tolerance = max(plan.tol, self.eps)
-        self.basis = Basis(problem, plan.capacity)
+        self.basis = Basis(problem, plan.capacity, keeps_products=plan.keeps_products)
         self.norm = self.noise = 0.0
         self.builds = self.steps = 0
         # Lanczos expands by what the last product left over, else residuals or corrections lead.
@@ -136,6 +147,9 @@ class BlockLanczos:
         self.patience = Patience()
         self.correction = plan.correction
         self.strikes, self.last_error = 0, np.inf
+        self.judged: tuple[Ritz, NDArray[Any]] | None = None
+        self.next_look = 0
+        self.looked: tuple[int, float] | None = None
 
     def states(self, start: NDArray[Any] | None) -> Iteration:
         """Iterate from a start block.
@@ -157,11 +171,14 @@ class BlockLanczos:
             self.steps += 1
             if self.lanczos and not self.searched:
                 self.noise = max(self.noise, self.basis.leak)
-            block = self._orthonormal(remainder, projected=True) if self.lanczos else block[:, :0]
+            projections = self.basis.projections
+            block = self._orthonormal(remainder, projections) if self.lanczos else block[:, :0]
             room = self.plan.capacity - self.basis.size
             full = room < (block.shape[1] if self.lanczos else self.plan.block)
             whole = self.basis.size >= self.problem.n or (self.lanczos and block.shape[1] == 0)
             if self.basis.size < self.k and not whole:
+                continue
+            if self.lanczos and not (full or whole) and self.steps < self.next_look:
                 continue
             ritz = self.basis.ritz(self.plan.selection)
             self._measure(ritz.theta)
@@ -194,6 +211,8 @@ class BlockLanczos:
         X = np.empty((n, 0), dtype) if start is None else start
         # A start wider than a block spans no Krylov space: from there residuals lead on.
         self.lanczos = X.shape[1] <= width and self.correction is None
+        if not self.lanczos:
+            self.basis.keep_products()
         missing = max(0, (width if self.lanczos else self.k) - X.shape[1])
         X = np.hstack([X, random_block(self.rng, (n, missing), dtype)])
         if self.problem.purifies:
@@ -203,7 +222,7 @@ class BlockLanczos:
             raise np.linalg.LinAlgError("`M` must be positive: no vector has a positive norm")
         return np.asarray(X[:, : self.plan.capacity])
 
-    def _orthonormal(self, X: NDArray[Any], *, projected: bool = False) -> NDArray[Any]:
+    def _orthonormal(self, X: NDArray[Any], projections: int = 0) -> NDArray[Any]:
         """Return X orthonormalised against the basis; what is rounding error becomes random."""
         return orthonormal_block(
             X[:, : self.problem.n - self.basis.size],
@@ -211,7 +230,7 @@ class BlockLanczos:
             inner=self.problem.inner,
             basis_image=self.basis.BV,
             floor=_NOISE * self.eps * self.basis.length,
-            projected=projected,
+            projections=projections,
             rng=self.rng,
         )
 
@@ -223,12 +242,19 @@ class BlockLanczos:
             return self._true_norms(ritz)
         # What a Ritz vector lacks is its part of the last remainder.
         coupling = self.problem.image(block).conj().T @ remainder
-        return np.asarray(np.linalg.norm(coupling @ ritz.S[-remainder.shape[1] :], axis=0))
+        norms = np.asarray(np.linalg.norm(coupling @ ritz.S[-remainder.shape[1] :], axis=0))
+        if self.plan.estimates:
+            self.judged = (ritz, norms[: self.k])
+        return norms
 
     def _true_norms(self, ritz: Ritz) -> NDArray[Any]:
+        if self.judged is not None and self.judged[0] is ritz:
+            return self.judged[1]
         R = ritz.residuals(slice(0, self.k))
         squares = np.einsum("ij,ij->j", R.conj(), self.problem.image(R)).real
-        return np.asarray(np.sqrt(np.maximum(squares, 0)), np.float64)
+        norms = np.asarray(np.sqrt(np.maximum(squares, 0)), np.float64)
+        self.judged = (ritz, norms)
+        return norms
 
     def _allowed(self, ritz: Ritz, *, rounded: bool) -> NDArray[Any]:
         """Residual norms to reach; those formed from products carry rounding errors."""
@@ -263,6 +289,7 @@ class BlockLanczos:
         if self.plan.keeps_space:
             self.space = self.space or ritz
         self.candidate = self._final(ritz, verified=False)
+        self.judged = None
         share = _DIGITS / -np.log10(min(self.tolerance, 0.1))
         if self._saturated(ritz.theta[: self.k], float(allowed.max())):
             share *= _SUSPICION
@@ -290,20 +317,37 @@ class BlockLanczos:
             if true.max() > self.tolerance:
                 # The recurrence has lost touch with an inexact operator: mend what can be mended.
                 self.lanczos, self.mending, self.patience = False, True, Patience()
+                self.basis.keep_products()
                 return False
         return True
 
     def _look(self, ritz: Ritz, norms: NDArray[Any]) -> RitzState:
         errors = self._errors(ritz, norms, rounded=not self.lanczos)
+        error = float(errors.max())
+        self._schedule(error)
         return RitzState(
             self.builds,
-            float(errors.max()),
+            error,
             False,
             lambda: ritz.vectors(slice(0, self.k)),
             residual_norm=norms[: self.k],
             column_errors=errors,
             theta=ritz.theta[: self.k],
         )
+
+    def _schedule(self, error: float) -> None:
+        """Choose the step of the next look: half way to where the error will be small enough.
+
+        It is not put off so long that looking would cost little beside the steps.
+        """
+        size = self.basis.size
+        stride = 1 + _LOOK_PRICE * size * size / (self.problem.n * self.plan.block)
+        stride = min(stride, _MOST_STRIDE) if self.probe is None else 1.0
+        before, self.looked = self.looked, (self.steps, error)
+        if before is not None and self.tolerance < error < before[1]:
+            rate = np.log(before[1] / error) / (self.steps - before[0])
+            stride = min(stride, np.log(error / self.tolerance) / rate / 2)
+        self.next_look = self.steps + max(1, int(stride))
 
     def _answer(self, ritz: Ritz) -> RitzState:
         if self.candidate is None:
@@ -349,6 +393,9 @@ class BlockLanczos:
             self.lanczos = True
             width = min(max(self.plan.block, _PROBE), self.plan.capacity - self.k)
             fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)
+            if self.plan.sharpen is not None:
+                fresh = self._orthonormal(self.plan.sharpen(self._orthonormal(fresh)))
+                fresh = self.plan.sharpen(fresh)
             if self.problem.purifies:
                 fresh = self.problem.product(fresh, self.problem.image(fresh))
             return self._orthonormal(fresh)

@@ -38,7 +38,8 @@ def definite_end(A: BlockOperator, dtype: np.dtype[Any], rng: np.random.Generato
     basis = Basis(Standard(A, 0.0, dtype), _STEPS)
     block = orthonormal_block(random_block(rng, (A.shape[0], 1), dtype))
     while basis.size < _STEPS and block.shape[1]:
-        block = orthonormal_block(basis.extend(block), basis.V, projected=True)
+        rest = basis.extend(block)
+        block = orthonormal_block(rest, basis.V, projections=basis.projections)
     ends = basis.ritz(Selection("SA", 1)).theta[[0, -1]]
     if semidefinite(ends, ends, dtype):
         return "SA"

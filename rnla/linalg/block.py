@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from rnla._core.checks import as_inexact, check_finite_array, inexact_dtype
-from rnla.linalg.spmm import by_real_parts, checked_rows, multiply_csr
+from rnla.linalg.spmm import by_real_parts, checked_rows, multiply_csr, multiply_csr_minus
 
 # GEMM on so few columns is slower than as many GEMVs.
 _FEW_COLUMNS = 3
@@ -162,6 +162,27 @@ class SparseBlock(BlockOperator):
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
         return multiply_csr(self.rows, X)
+
+    def product_minus(
+        self, X: NDArray[Any], Y: NDArray[Any], scale: float, shift: float
+    ) -> NDArray[Any]:
+        """Return ``scale (A X - shift X) - Y`` without a pass over memory for the difference.
+
+        Parameters
+        ----------
+        X, Y : ndarray, shape (n, b)
+            C-ordered, in the working precision.
+        scale, shift : float
+            Of the recurrence.
+
+        Returns
+        -------
+        ndarray, shape (m, b)
+            C-ordered.
+        """
+        return self._counted(
+            lambda Z: multiply_csr_minus(self.rows, Z, Y, scale, shift), X, self.shape[1]
+        )
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.dtype.kind == "c":

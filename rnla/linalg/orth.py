@@ -17,9 +17,10 @@ InnerProduct = Callable[[NDArray[Any]], NDArray[Any]]
 _VANISHED = 100
 # A round that leaves columns at least this long loses no orthogonality.
 _KEPT_LENGTH = 0.5
+# By how much the orthonormalisation of a block may magnify what is left of it along the basis.
+_MOST_GROWTH = 8.0
 _ROUNDS = 12
 _PATIENCE = 4
-_PIECE = 1024
 _DRAWS = 4
 
 
@@ -30,7 +31,7 @@ def orthonormal_block(
     inner: InnerProduct | None = None,
     basis_image: NDArray[Any] | None = None,
     floor: float = 0.0,
-    projected: bool = False,
+    projections: int = 0,
     rng: np.random.Generator | None = None,
 ) -> NDArray[Any]:
     """Orthonormalise a block, against a basis if one is given.
@@ -52,8 +53,9 @@ def orthonormal_block(
     floor : float, default 0
         Columns of X at most this long (in the Euclidean norm) are noise and dropped: for residuals
         of an operator A a small multiple of ``eps * ||A||``.
-    projected : bool, default False
-        The block has been projected once, so that a first round need not.
+    projections : int, default 0
+        How often the block has been projected against the basis: after one projection a first round
+        need not, after two only a block whose columns are nearly dependent has to be once more.
     rng : Generator, optional
         Directions that vanish are replaced by random ones, so that Q has ``min(b, n - m)``
         columns. Without it they are left out.
@@ -89,7 +91,7 @@ def orthonormal_block(
         basis_image = inner(V) if V.shape[1] else V
     MV = V if basis_image is None else basis_image
     Q = _unit_columns(X.astype(dtype, copy=False), floor)
-    Q = _orthonormal(Q, V, MV, inner, projected=projected)
+    Q = _orthonormal(Q, V, MV, inner, projections)
     if rng is None:
         return Q
     wanted = min(width, n - V.shape[1])
@@ -128,14 +130,10 @@ def project_out(
     if not (V.flags.f_contiguous and MV.flags.f_contiguous):
         H = MV.conj().T @ X
         return X - V @ H, H
-    # Vectors as rows, piece by piece: BLAS packs the longer factor, and a piece stays in cache.
-    rows, basis, image = np.array(X.T, order="C"), V.T, MV.T
-    coordinates = np.zeros((len(rows), len(image)), np.result_type(X, V))
-    for start in range(0, len(V), _PIECE):
-        piece = slice(start, start + _PIECE)
-        coordinates += rows[:, piece] @ image[:, piece].conj().T
-    rows = rows - coordinates @ basis
-    return rows.T, coordinates.T
+    # Vectors as rows: each of the two products reads the basis once, as it lies in memory.
+    H = MV.T.conj() @ X
+    rows = X.T - H.T @ V.T
+    return rows.T, H
 
 
 def random_block(rng: np.random.Generator, shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
@@ -186,22 +184,24 @@ def _orthonormal(
     V: NDArray[Any],
     MV: NDArray[Any],
     inner: InnerProduct | None,
-    *,
-    projected: bool = False,
+    projections: int = 0,
 ) -> NDArray[Any]:
     if inner is not None and Q.shape[1]:
         Q = _unit_in_norm(Q, inner)
+    growth = 1.0
     for round_ in range(_ROUNDS):
         if Q.shape[1] == 0:
             return Q
-        skipped = projected and round_ == 0
+        # What is left along V grows with the inverse factor of the block.
+        skipped = round_ < projections and growth < _MOST_GROWTH
         if V.shape[1] and not skipped:
             Q = _project(Q, V, MV)
         # A direction keeps its length from the second round on. What goes on vanishing is the
         # rounding error of an ill-conditioned M.
         shortest = _KEPT_LENGTH if round_ >= _PATIENCE else _VANISHED * np.finfo(Q.dtype).eps
-        Q, clean = _orthogonalise(Q, inner, float(shortest))
-        if clean and not skipped:
+        Q, clean, factor = _orthogonalise(Q, inner, float(shortest))
+        growth *= factor
+        if clean and (not skipped or (projections > 1 and growth < _MOST_GROWTH)):
             return Q
     raise np.linalg.LinAlgError("the inner product is not positive on the block")
 
@@ -227,8 +227,11 @@ def _unit_in_norm(Q: NDArray[Any], inner: InnerProduct) -> NDArray[Any]:
 
 def _orthogonalise(
     Q: NDArray[Any], inner: InnerProduct | None, shortest: float
-) -> tuple[NDArray[Any], bool]:
-    """Orthonormalise columns of at most unit length; tell whether little was changed."""
+) -> tuple[NDArray[Any], bool, float]:
+    """Orthonormalise columns of at most unit length.
+
+    Tell also whether little was changed, and by how much errors have grown.
+    """
     eps = np.finfo(Q.dtype).eps
     MQ = Q if inner is None else inner(Q)
     G: NDArray[Any] = Q.conj().T @ MQ
@@ -238,20 +241,21 @@ def _orthogonalise(
         Q, MQ, G = Q[:, keep], MQ[:, keep], G[np.ix_(keep, keep)]
         lengths = lengths[keep]
     if len(lengths) == 0:
-        return Q, True
+        return Q, True, 1.0
     G = G / (lengths[:, None] * lengths)
     inverse = _inverse_cholesky(G, eps)
     if inverse is not None:
         close = float(np.abs(G - np.eye(len(G))).sum(axis=0).max()) < _KEPT_LENGTH
         # Columns side by side: so they are stored, projected and measured.
         factor = np.ascontiguousarray((inverse / lengths[:, None]).T)
-        return (factor @ Q.T).T, bool(close and lengths.min() > _KEPT_LENGTH)
+        unchanged = bool(close and lengths.min() > _KEPT_LENGTH)
+        return (factor @ Q.T).T, unchanged, float(np.abs(factor).max())
     Q = Q / lengths
     if inner is not None:
-        return _by_columns(Q, MQ / lengths, inner, shortest), False
+        return _by_columns(Q, MQ / lengths, inner, shortest), False, np.inf
     W, R, _ = qr(Q, mode="economic", pivoting=True, check_finite=False)
     rank = int(np.count_nonzero(np.abs(np.diagonal(R)) > shortest))
-    return np.ascontiguousarray(W[:, :rank]), False
+    return np.ascontiguousarray(W[:, :rank]), False, np.inf
 
 
 def _inverse_cholesky(G: NDArray[Any], eps: float) -> NDArray[Any] | None:

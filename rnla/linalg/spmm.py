@@ -34,12 +34,17 @@ def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
     """
     if A.dtype.kind != "c" and X.dtype.kind == "c":
         return by_real_parts(lambda Y: multiply_csr(A, Y), X)
-    (m, n), width = A.shape, X.shape[1]
-    if X.shape[0] != n:
-        raise ValueError(f"a block of shape ({n}, b) is needed, got {X.shape}")
-    dtype = np.result_type(A.dtype, X.dtype)
+    if X.shape[0] != A.shape[1]:
+        raise ValueError(f"a block of shape ({A.shape[1]}, b) is needed, got {X.shape}")
+    return _multiply(A, np.ascontiguousarray(X, np.result_type(A.dtype, X.dtype)))
+
+
+def _multiply(
+    A: Any, X: NDArray[Any], recurrence: tuple[NDArray[Any], Any, Any] | None = None
+) -> NDArray[Any]:
+    m, width = A.shape[0], X.shape[1]
+    dtype = X.dtype
     out = np.empty((m, width), dtype)
-    X = np.ascontiguousarray(X, dtype)
     source, zero = X.reshape(-1), dtype.type(0)
     groups = _column_groups(width) if width < spmm.WIDE else []
 
@@ -49,10 +54,36 @@ def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
             spmm.multiply_rows_wide(rows, A.indices, A.data, X, target)
         for multiply, column in groups:
             multiply(rows, A.indices, A.data, source, width, column, zero, target.reshape(-1))
+        if recurrence is not None:
+            Y, scale, shift = recurrence
+            piece = slice(start * width, stop * width)
+            spmm.recur(target.reshape(-1), source[piece], Y[piece], scale, shift)
 
     parts = 1 if A.nnz * width < _INLINE_UPDATES else _PARTS_PER_THREAD * get_num_threads()
     run_parts(task, _balanced_rows(A.indptr, parts))
     return out
+
+
+def multiply_csr_minus(
+    A: Any, X: NDArray[Any], Y: NDArray[Any], scale: float, shift: float
+) -> NDArray[Any]:
+    """Return ``scale (A X - shift X) - Y``, one step of a three-term recurrence.
+
+    Parameters
+    ----------
+    A : csr_array, shape (n, n)
+        Real or complex.
+    X, Y : ndarray, shape (n, b)
+        C-ordered, in the common dtype of A and X.
+    scale, shift : float
+        Of the recurrence.
+
+    Returns
+    -------
+    ndarray, shape (n, b)
+        C-ordered.
+    """
+    return _multiply(A, X, (Y.reshape(-1), X.dtype.type(scale), X.dtype.type(shift)))
 
 
 def _column_groups(width: int) -> list[tuple[Any, int]]:

@@ -15,6 +15,7 @@ from rnla._core.checks import (
     check_positive_float,
 )
 from rnla._core.driver import Callback, State
+from rnla._core.threads import even_parts, run_parts
 from rnla.linalg.adopt import MOST_CONDITION, adopted
 from rnla.linalg.factor import column_scale
 from rnla.linalg.normal import DampedNormal, NormalOperator, as_normal
@@ -23,6 +24,7 @@ from rnla.lstsq._problem import Problem
 from rnla.lstsq._rounds import worst
 
 _EXTREME = 1e100
+_PIECE_ENTRIES = 1 << 17
 # Rounding a solution moves its image by less than one unit of its precision, unless it underflows.
 _ROUNDINGS = 4
 
@@ -210,8 +212,17 @@ class Restore:
 
 def _largest(columns: NDArray[Any]) -> NDArray[np.float64]:
     """Return the largest modulus in each column."""
+    m, k = columns.shape
     if columns.dtype.kind == "c":
         return np.asarray(np.abs(columns).max(axis=0, initial=0.0))
-    # Without an array of all the moduli.
-    top, bottom = columns.max(axis=0, initial=0.0), columns.min(axis=0, initial=0.0)
-    return np.asarray(np.maximum(top, -bottom))
+    # Without an array of all the moduli; the second look at a piece finds it in the cache.
+    parts = even_parts(m, max(1, m * k // _PIECE_ENTRIES))
+    largest = np.zeros((max(1, len(parts)), k))
+
+    def task(part: int, start: int, stop: int) -> None:
+        piece = columns[start:stop]
+        top, bottom = piece.max(axis=0, initial=0.0), piece.min(axis=0, initial=0.0)
+        largest[part] = np.maximum(top, -bottom)
+
+    run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
+    return np.asarray(largest.max(axis=0))
