@@ -116,7 +116,7 @@ def limit_threads(n: int) -> Iterator[None]:
 _blas_lock = threading.Lock()
 _blas_users = 0
 _blas: ThreadpoolController | None = None
-_blas_limits: Any = None
+_blas_limits: list[tuple[Any, int]] = []
 
 
 @contextmanager
@@ -134,16 +134,19 @@ def single_threaded_blas() -> Iterator[None]:
     with _blas_lock:
         if _blas_users == 0:
             # Looking for the libraries reads the whole memory map: a millisecond, so once.
-            _blas = _blas or ThreadpoolController()
-            _blas_limits = _blas.limit(limits=1, user_api="blas")
+            _blas = _blas or ThreadpoolController().select(user_api="blas")
+            _blas_limits = [(each, each.num_threads) for each in _blas.lib_controllers]
+            for each, _ in _blas_limits:
+                each.set_num_threads(1)
         _blas_users += 1
     try:
         yield
     finally:
         with _blas_lock:
             _blas_users -= 1
-            if _blas_users == 0 and _blas_limits is not None:
-                _blas_limits.restore_original_limits()
+            if _blas_users == 0:
+                for each, count in _blas_limits:
+                    each.set_num_threads(count)
 
 
 def run_parts(task: Callable[..., None], parts: Iterable[tuple[object, ...]]) -> None:

@@ -8,9 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla._core.threads import run_parts, single_threaded_blas
 from rnla.eigen._problem import Problem
 from rnla.eigen._select import Selection
-from rnla.linalg.orth import project_out
+from rnla.linalg.orth import column_lengths, project_out
+from rnla.linalg.tall import combination, row_parts, without
+
+# A projection that leaves at least this share of every column has taken rounding errors only.
+_SHARE_LEFT = 0.9
+# Columns of the stores that are rotated at a time, and roundoffs of orthogonality that stay.
+_PIECE, _DRIFT = 2048, 6.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +57,7 @@ class Ritz:
         ndarray, shape (n, b)
             Orthonormal.
         """
-        return np.asarray(self.V @ self._coefficients(columns))
+        return combination(self.V, self._coefficients(columns))
 
     def products(self, columns: Any) -> NDArray[Any]:
         """Return OP times the Ritz vectors with these positions.
@@ -66,7 +73,7 @@ class Ritz:
             Without a new product where products are kept.
         """
         if self.W is not None:
-            return np.asarray(self.W @ self._coefficients(columns))
+            return combination(self.W, self._coefficients(columns))
         assert self.problem is not None
         X = self.vectors(columns)
         return self.problem.product(X, self.problem.image(X))
@@ -87,10 +94,10 @@ class Ritz:
         S = self._coefficients(columns)
         theta = self.theta[columns].astype(S.real.dtype)
         if self.W is not None:
-            return np.asarray(self.W @ S - self.V @ (S * theta))
+            return without(combination(self.W, S), self.V, S * theta)
         assert self.problem is not None
-        X = np.asarray(self.V @ S)
-        return self.problem.product(X, self.problem.image(X)) - X * theta
+        X = combination(self.V, S)
+        return np.asarray(self.problem.product(X, self.problem.image(X)) - X * theta)
 
     def _coefficients(self, columns: Any) -> NDArray[Any]:
         # BLAS wants the columns side by side and in the precision of the basis.
@@ -108,6 +115,8 @@ class Basis:
         Operator and inner product.
     capacity : int
         Most vectors.
+    overwrites : bool
+        Whether a restart may overwrite what `Ritz` objects of before refer to.
     keeps_products : bool
         Whether W is kept. The Lanczos relation does without; products of a cheap operator cost less
         than their rotation at every restart.
@@ -124,10 +133,17 @@ class Basis:
         How often the remainder of the last product was projected.
     """
 
-    def __init__(self, problem: Problem, capacity: int, *, keeps_products: bool = True) -> None:
+    def __init__(
+        self,
+        problem: Problem,
+        capacity: int,
+        *,
+        overwrites: bool = False,
+        keeps_products: bool = True,
+    ) -> None:
         self.problem = problem
         self.capacity = capacity
-        self.keeps_products = keeps_products
+        self.overwrites, self.keeps_products = overwrites, keeps_products
         self.size = 0
         self.length = self.leak = 0.0
         self.projections = 1
@@ -190,7 +206,7 @@ class Basis:
         self.T[start:stop, :start] = H[:start].conj().T
         corner = self.T[start:stop, start:stop]
         self.T[start:stop, start:stop] = (corner + corner.conj().T) / 2
-        self.length = float(np.sqrt(np.max(np.einsum("ij,ij->j", W.conj(), W).real, initial=0.0)))
+        self.length = float(column_lengths(W).max(initial=0.0))
         # By the Lanczos relation only the block before is coupled: the rest is what OP rounds.
         self.leak = 0.0 if before is None else float(np.linalg.norm(H[:before]))
         return remainder
@@ -200,13 +216,14 @@ class Basis:
         self.projections = 1
         if before is None:
             return project_out(W, self.V, self.BV)
-        # By the Lanczos relation the last two blocks are all of it; then the rest is small, and one
-        # projection against the whole basis is as good as two.
+        # By the Lanczos relation the last two blocks are all of it. Where that holds, projecting
+        # against the whole basis takes nothing away, and is as good as doing so twice.
         recent = slice(before, self.size)
-        remainder, near = project_out(W, self.V[:, recent], self.BV[:, recent])
-        remainder, H = project_out(remainder, self.V, self.BV)
+        once, near = project_out(W, self.V[:, recent], self.BV[:, recent])
+        remainder, H = project_out(once, self.V, self.BV)
+        if (column_lengths(remainder) >= _SHARE_LEFT * column_lengths(once)).all():
+            self.projections = 2
         H[recent] += near
-        self.projections = 2
         return remainder, H
 
     def ritz(self, selection: Selection) -> Ritz:
@@ -228,7 +245,7 @@ class Basis:
         return Ritz(theta[order], S[:, order], self.V, W, self.problem)
 
     def restart(self, ritz: Ritz, count: int) -> None:
-        """Keep the first Ritz vectors only; the old arrays stay as they are.
+        """Keep the first Ritz vectors only.
 
         Parameters
         ----------
@@ -237,14 +254,27 @@ class Basis:
         count : int
             How many vectors to keep.
         """
-        S = np.ascontiguousarray(ritz.S[:, :count].T, self.problem.dtype)
-        before = self._stores()
-        self._allocate()
-        for old, new in zip(before, self._stores(), strict=True):
-            np.matmul(S, old[: self.size], out=new[:count])
+        dtype = self.problem.dtype
+        S = np.ascontiguousarray(_orthonormal_again(ritz.S[:, :count]).T, dtype)
+        before, n = self._stores(), self.problem.n
+        if not self.overwrites:
+            self._allocate()
+        # Piece by piece, so that what was rotated is still in the cache when its dots are formed.
+        parts = row_parts(n, S.size * float(n))
+        E = np.zeros((len(parts), count, count), self.T.dtype)
+
+        def task(part: int, first: int, last: int) -> None:
+            for start in range(first, last, _PIECE):
+                piece = slice(start, min(last, start + _PIECE))
+                for old, new in zip(before, self._stores(), strict=True):
+                    new[:count, piece] = S @ old[: self.size, piece]
+                E[part] += self._bv[:count, piece].conj() @ self._v[:count, piece].T
+
+        with single_threaded_blas():
+            run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
         self.size = count
         self._recent = None
-        self._reorthonormalise(ritz.theta[:count])
+        self._reorthonormalise(ritz.theta[:count], E.sum(axis=0) - np.eye(count))
 
     def _stores(self) -> list[NDArray[Any]]:
         kept = [self._v, self._w] if self.keeps_products else [self._v]
@@ -265,12 +295,25 @@ class Basis:
             if self.size:
                 self.refresh()
 
-    def _reorthonormalise(self, theta: NDArray[Any]) -> None:
-        """Undo what rounding did to ``V^H B V = I``, by a Newton step, and set T."""
+    def _reorthonormalise(self, theta: NDArray[Any], E: NDArray[Any]) -> None:
+        """Undo what rounding did to ``V^H B V = I + E``, by a Newton step, and set T."""
         # With X^H B X = I + E: X (I - E/2) is orthonormal to first order, and T follows.
-        E = self.BV.conj().T @ self.V - np.eye(self.size)
+        if np.abs(E).max() <= _DRIFT * np.finfo(self.problem.dtype).eps:
+            E = np.zeros_like(E)
         self.T[: self.size, : self.size] = np.diag(theta) - (E * theta + theta[:, None] * E) / 2
-        if np.abs(E).max() > 2 * np.finfo(self.problem.dtype).eps:
+        if E.any():
             C = (np.eye(self.size) - E.T / 2).astype(self.problem.dtype)
-            for store in self._stores():
-                store[: self.size] = C @ store[: self.size]
+
+            def task(first: int, last: int) -> None:
+                for start in range(first, last, _PIECE):
+                    piece = slice(start, min(last, start + _PIECE))
+                    for store in self._stores():
+                        store[: self.size, piece] = C @ store[: self.size, piece]
+
+            with single_threaded_blas():
+                run_parts(task, row_parts(self.problem.n, C.size * float(self.problem.n)))
+
+
+def _orthonormal_again(S: NDArray[Any]) -> NDArray[Any]:
+    """Return the coefficients with the rounding errors of their orthogonality squared."""
+    return np.asarray(S - S @ ((S.conj().T @ S - np.eye(S.shape[1])) / 2))

@@ -13,7 +13,7 @@ from scipy.sparse.linalg import LinearOperator
 
 from rnla._core.driver import Iteration
 from rnla.eigen._basis import Ritz
-from rnla.eigen._lanczos import RitzState
+from rnla.eigen._plan import RitzState
 from rnla.eigen._validate import Request
 from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
 

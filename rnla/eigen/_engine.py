@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._core.driver import Callback, Outcome, State, run
+from rnla._core.driver import Outcome, State, run
 from rnla._core.status import Status
+from rnla._core.threads import single_threaded_blas
 from rnla.eigen._correction import (
     Preconditioned,
     as_surrogate,
@@ -20,8 +22,10 @@ from rnla.eigen._correction import (
 from rnla.eigen._dense import dense_pairs, prefers_dense, shifted
 from rnla.eigen._filter import filtered_start
 from rnla.eigen._invert import must_iterate
-from rnla.eigen._lanczos import BlockLanczos, Plan, RitzState
+from rnla.eigen._lanczos import BlockLanczos
 from rnla.eigen._moved import is_ball, is_moved, nearest
+from rnla.eigen._plan import Plan, RitzState
+from rnla.eigen._planning import BLOCK_MANY, Options, is_filtered, plan_for
 from rnla.eigen._polish import backward_stable, pencil_residual, polished
 from rnla.eigen._problem import Problem, ShiftInvert, Standard
 from rnla.eigen._range import safe_root, scaled
@@ -30,53 +34,12 @@ from rnla.eigen._select import Selection
 from rnla.eigen._smallest import definite_end, semidefinite
 from rnla.eigen._transform import spectral_problem
 from rnla.eigen._validate import Request
-from rnla.linalg.block import DenseBlock, OperatorBlock, SparseBlock
+from rnla.linalg.block import DenseBlock, SparseBlock
 from rnla.linalg.surrogate import Surrogate
 
 _RESTARTS = 10
 # By how much a search around a moved shift widens, and where all eigenvalues are the faster way.
 _WIDER, _FEW_ROWS, _DENSE_SHARE = 8, 3000, 6
-# Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
-_BLOCK, _BLOCK_FEW, _BLOCK_DENSE, _BLOCK_MANY = 4, 2, 8, 16
-_LARGE, _FEW, _MANY = 1000, 8, 32
-# From so many wanted vectors, with so many entries in a row for each of them, a polynomial pays.
-_LEAST_FILTERED, _PER_FILTERED = 20, 1.0
-# Basis vectors beyond the wanted ones: fewer where each takes much memory.
-_ROOM, _LEAST_ROOM, _ROOM_ENTRIES, _PER_ENTRY = 96, 32, 1 << 25, 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What SciPy has no argument for.
-
-    Attributes
-    ----------
-    method : str
-        "auto", "dense" or "lanczos".
-    block_size : int or None
-        Columns multiplied at a time.
-    verify : bool
-        Whether to search the complement in the end.
-    surrogate : object or None
-        As the caller gave it.
-    sketch_size : int or None
-        Rank of a surrogate to make.
-    keep_surrogate : bool
-        Whether to return what the search leaves over.
-    callback : callable or None
-        For the driver.
-    rng : Generator
-        For everything random.
-    """
-
-    method: str
-    block_size: int | None
-    verify: bool
-    surrogate: Any
-    sketch_size: int | None
-    keep_surrogate: bool
-    callback: Callback | None
-    rng: np.random.Generator
 
 
 @dataclass(frozen=True)
@@ -117,11 +80,11 @@ def solve_request(request: Request, options: Options) -> Solved:
         if solved is not None:
             return solved
     problem, selection = spectral_problem(request)
-    plan = _plan(request, problem, selection, options)
+    plan = plan_for(request, problem, selection, options)
     start, surrogate = request.start, None
     if corrected:
         surrogate = _surrogate(request, options)
-        block = options.block_size or min(request.k, _BLOCK_MANY)
+        block = options.block_size or min(request.k, BLOCK_MANY)
         block = min(block, max(1, (plan.capacity - request.k) // 4))
         plan = replace(plan, block=block, correction=surrogate.correct, keeps_products=True)
         start = start_of(surrogate, selection, start)
@@ -169,11 +132,6 @@ def _searched(
     start: NDArray[Any] | None,
     surrogate: Surrogate | Preconditioned | None = None,
 ) -> Solved:
-    if _is_filtered(request, problem, plan, options):
-        assert isinstance(problem, Standard)
-        start, polynomial = filtered_start(problem, plan, start, options.rng)
-        plan = replace(plan, sharpen=polynomial, keeps_products=True)
-    search = BlockLanczos(problem, plan, options.rng)
     looks: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
     def record(state: State) -> None:
@@ -188,12 +146,20 @@ def _searched(
         if options.callback is not None:
             options.callback(state)
 
-    outcome = run(
-        search.states(start),
-        tolerance=search.tolerance,
-        maxiter=_RESTARTS * request.n if request.maxiter is None else request.maxiter,
-        callback=record,
-    )
+    # Spinning BLAS threads would be in the way of sparse products; operators keep theirs.
+    alone = single_threaded_blas() if isinstance(problem.main, SparseBlock) else nullcontext()
+    with alone:
+        if is_filtered(request, problem, plan, options):
+            assert isinstance(problem, Standard)
+            start, polynomial = filtered_start(problem, plan, start, options.rng)
+            plan = replace(plan, sharpen=polynomial, keeps_products=True)
+        search = BlockLanczos(problem, plan, options.rng)
+        outcome = run(
+            search.states(start),
+            tolerance=search.tolerance,
+            maxiter=_RESTARTS * request.n if request.maxiter is None else request.maxiter,
+            callback=record,
+        )
     solved = _solved(request, problem, outcome, search.tolerance, options, surrogate)
     if not looks:
         return solved
@@ -227,7 +193,7 @@ def _around_the_shift(
         wider = replace(
             request, selection=replace(request.selection, k=width), ncv=None, maxiter=None
         )
-        plan = _plan(wider, problem, Selection("LM", width), options)
+        plan = plan_for(wider, problem, Selection("LM", width), options)
         solved = _searched(wider, problem, plan, options, None)
     order = np.sort(request.selection.order(shifted(solved.result.values, request))[: request.k])
     best = _subset(solved, order)
@@ -281,50 +247,6 @@ def _surrogate(request: Request, options: Options) -> Surrogate | Preconditioned
     if options.sketch_size is not None:
         return sketched_surrogate(request.A, options.sketch_size, options.rng)
     return as_surrogate(options.surrogate, request.n, request.dtype)
-
-
-def _plan(request: Request, problem: Problem, selection: Selection, options: Options) -> Plan:
-    n, k = request.n, request.k
-    block = options.block_size or _block_size(request, problem)
-    room = min(_ROOM, max(_LEAST_ROOM, _ROOM_ENTRIES // n))
-    if isinstance(problem.main, SparseBlock):
-        # Where products are cheap, orthogonalisation against many vectors is not.
-        room = min(room, max(_LEAST_ROOM, _PER_ENTRY * problem.main.rows.nnz // n))
-    capacity = request.ncv or min(n, max(2 * k + 4 + 4 * block, k + room))
-    return Plan(
-        selection=selection,
-        block=min(block, max(1, (capacity - k) // 4)),
-        capacity=capacity,
-        tol=request.tol,
-        verify=options.verify,
-        keeps_space=options.keep_surrogate,
-        # A product of a sparse matrix costs less than to rotate one.
-        keeps_products=not (isinstance(problem, Standard) and isinstance(request.A, SparseBlock)),
-    )
-
-
-def _is_filtered(request: Request, problem: Problem, plan: Plan, options: Options) -> bool:
-    """Tell whether products are so cheap, and so many vectors wanted, that a polynomial pays."""
-    main = problem.main
-    if type(problem) is not Standard or problem.sigma or not isinstance(main, SparseBlock):
-        return False
-    if request.ncv is not None or request.maxiter is not None or options.method != "auto":
-        return False
-    if plan.correction is not None or plan.selection.which not in ("LA", "SA", "LM"):
-        return False
-    n, k = request.n, request.k
-    return k >= _LEAST_FILTERED and 8 * k <= n and main.rows.nnz <= _PER_FILTERED * k * n
-
-
-def _block_size(request: Request, problem: Problem) -> int:
-    main = problem.main
-    if isinstance(main, OperatorBlock) and main.by_columns:
-        return _BLOCK_FEW
-    if isinstance(main, SparseBlock) and request.k <= _FEW:
-        return _BLOCK_FEW
-    if isinstance(main, DenseBlock) and request.n >= _LARGE:
-        return _BLOCK_MANY if request.k >= _MANY else _BLOCK_DENSE
-    return _BLOCK
 
 
 def _solved(
@@ -393,12 +315,8 @@ def _in_the_pencil(
     norms = np.linalg.norm(pencil_residual(request, values, X), axis=0)
     if not request.explicit or not np.isfinite(norms).all():
         return status, values, X, norms
-    while type(problem) is ShiftInvert and not backward_stable(request, norms, values, X):
-        better, Y = polished(request, problem.main, values, X)
-        refined = np.linalg.norm(pencil_residual(request, better, Y), axis=0)
-        if not refined.max() < norms.max() / 2:
-            break
-        values, X, norms = better, Y, refined
+    if type(problem) is ShiftInvert:
+        values, X, norms = polished(request, problem.main, values, X)
     if status is Status.STAGNATED and backward_stable(request, norms, values, X):
         status = Status.CONVERGED
     return status, values, X, norms

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.eigen._lanczos import BlockLanczos, Plan
+from rnla.eigen._lanczos import BlockLanczos
+from rnla.eigen._plan import Plan
 from rnla.eigen._problem import Standard
 from rnla.eigen._select import Selection
 from rnla.linalg.block import SparseBlock

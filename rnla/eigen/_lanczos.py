@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._core.driver import Iteration, State
+from rnla._core.driver import Iteration
 from rnla.eigen._basis import Basis, Ritz
+from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._problem import Problem
-from rnla.eigen._select import Selection
 from rnla.eigen._verify import Patience, Probe
 from rnla.linalg.orth import orthonormal_block, random_block
-
-Correction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 # In units of eps * ||OP||: what estimates are asked for, what rounding adds to true residuals, and
 # the length below which the remainder of a product is rounding error.
@@ -43,79 +40,6 @@ _DIGITS = 2.5
 _SUSPICION = 3.0
 
 
-@dataclass(frozen=True)
-class RitzState(State):
-    """A state with the eigenvalues of OP that belong to its vectors.
-
-    Attributes
-    ----------
-    theta : ndarray, shape (k,)
-        Ritz values, most wanted first.
-    verified : bool
-        Whether a search of the complement found nothing.
-    norm : float
-        The largest magnitude of a Ritz value that was seen.
-    space : Ritz or None
-        The whole search space as it was before the complement was searched.
-    """
-
-    theta: NDArray[Any] | None = None
-    verified: bool = False
-    norm: float = 0.0
-    space: Ritz | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How to search.
-
-    Attributes
-    ----------
-    selection : Selection
-        What is wanted.
-    block : int
-        Columns multiplied at a time.
-    capacity : int
-        Most basis vectors.
-    tol : float
-        Residual norms relative to the Ritz values.
-    verify : bool
-        Whether to search the complement in the end.
-    keeps_space : bool
-        Whether the last state holds the search space, which is large.
-    keeps_products : bool
-        Whether products of the basis are kept as well.
-    estimates : bool
-        Whether the Lanczos relation may have the last word on residuals: someone else will look.
-    sharpen : callable or None
-        Maps a random block to one in which wanted vectors stand out.
-    correction : callable or None
-        Maps residuals, their Ritz values and all wanted vectors to corrections.
-    """
-
-    selection: Selection
-    block: int
-    capacity: int
-    tol: float
-    verify: bool
-    keeps_space: bool = False
-    keeps_products: bool = True
-    estimates: bool = False
-    sharpen: Callable[[NDArray[Any]], NDArray[Any]] | None = None
-    correction: Correction | None = None
-
-    @property
-    def guarded(self) -> int:
-        """Wanted and guard vectors, which a restart keeps first."""
-        k = self.selection.k
-        return min(k + 4, self.capacity - self.block)
-
-    @property
-    def kept(self) -> int:
-        """Vectors that survive a restart."""
-        return (self.guarded + self.capacity - self.block) // 2
-
-
 class BlockLanczos:
     """The search; `states` is its iteration.
 
@@ -134,7 +58,13 @@ class BlockLanczos:
         self.k = plan.selection.k
         self.eps = float(np.finfo(problem.dtype).eps)
         self.tolerance = max(plan.tol, self.eps)
-        self.basis = Basis(problem, plan.capacity, keeps_products=plan.keeps_products)
+        # What callbacks may still look at, and a space that is kept, must not be overwritten.
+        self.basis = Basis(
+            problem,
+            plan.capacity,
+            overwrites=not (plan.keeps_space or plan.watched),
+            keeps_products=plan.keeps_products,
+        )
         self.norm = self.noise = 0.0
         self.builds = self.steps = 0
         # Lanczos expands by what the last product left over, else residuals or corrections lead.

@@ -13,6 +13,8 @@ from rnla.linalg.orth import orthonormal_block
 
 # Roundoffs, relative to the pencil, that an eigenpair may be off.
 _UNITS = 64.0
+# Steps at the most, and the gain that is worth another one.
+_MOST_STEPS, _GAIN = 20, 0.9
 
 
 def pencil_residual(request: Request, values: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
@@ -64,11 +66,13 @@ def backward_stable(
 
 def polished(
     request: Request, inverse: BlockOperator, values: NDArray[Any], X: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return eigenpairs of the pencil in the span of X and its corrections.
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Return eigenpairs of the pencil near given ones, with smaller residuals as long as they fall.
 
-    The correction ``(A - sigma M)^-1 (A X - M X W)`` removes from X what does not belong to it, but
-    for directions near the shift, and those are in X.
+    The correction ``D = (A - sigma M)^-1 (A X - M X W)`` removes from X what does not belong to
+    it, but for directions near the shift, and those are in X. First, pairs are taken from the span
+    of X and D. Where Ritz values of D come too close to the wanted ones for that, from ``X - D``:
+    its error falls by ``|w - sigma|`` relative to the next eigenvalue's distance.
 
     Parameters
     ----------
@@ -86,22 +90,43 @@ def polished(
     values : ndarray, shape (k,)
         Ascending.
     vectors : ndarray, shape (n, k)
-        Those of the Ritz vectors that lie most in the span of X.
+        Orthonormal like X.
+    norms : ndarray, shape (k,)
+        Of the residuals.
     """
     M, dtype = request.M, request.dtype
 
     def inner(Y: NDArray[Any]) -> NDArray[Any]:
         return Y if M is None else M.product(Y).astype(dtype, copy=False)
 
-    MX = inner(X)
-    D = inverse.product(pencil_residual(request, values, X)).astype(dtype, copy=False)
-    D = orthonormal_block(D, X, inner=None if M is None else inner, basis_image=MX)
-    V = np.hstack([X, D])
-    H = V.conj().T @ request.A.product(V)
-    theta, S = np.linalg.eigh((H + H.conj().T) / 2)
-    k = X.shape[1]
-    chosen = np.sort(np.argsort(-np.linalg.norm(S[:k], axis=0), kind="stable")[:k])
-    return theta[chosen], V @ S[:, chosen]
+    def formed(V: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+        H = V.conj().T @ request.A.product(V)
+        theta, S = np.linalg.eigh((H + H.conj().T) / 2)
+        chosen = np.sort(np.argsort(-np.linalg.norm(S[:k], axis=0), kind="stable")[:k])
+        w, Y = theta[chosen], V @ S[:, chosen]
+        return w, Y, np.linalg.norm(pencil_residual(request, w, Y), axis=0)
+
+    k, metric = X.shape[1], None if M is None else inner
+    norms = np.linalg.norm(pencil_residual(request, values, X), axis=0)
+    expands = True
+    for _ in range(_MOST_STEPS):
+        if backward_stable(request, norms, values, X):
+            break
+        MX = inner(X)
+        D = inverse.product(pencil_residual(request, values, X)).astype(dtype, copy=False)
+        if expands:
+            D = orthonormal_block(D, X, inner=metric, basis_image=MX)
+            better = formed(np.hstack([X, D]))
+        else:
+            D = D - X @ (MX.conj().T @ D)
+            better = formed(orthonormal_block(X - D, inner=metric))
+        gained = better[2].max() < _GAIN * norms.max()
+        if gained:
+            values, X, norms = better
+        elif not expands:
+            break
+        expands = expands and gained
+    return values, X, norms
 
 
 def _norm(A: BlockOperator) -> float:

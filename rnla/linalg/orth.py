@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from rnla.linalg.factor import equilibrating_scale
+from rnla.linalg.tall import dots, without
 
 InnerProduct = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -130,10 +131,8 @@ def project_out(
     if not (V.flags.f_contiguous and MV.flags.f_contiguous):
         H = MV.conj().T @ X
         return X - V @ H, H
-    # Vectors as rows: each of the two products reads the basis once, as it lies in memory.
-    H = MV.T.conj() @ X
-    rows = X.T - H.T @ V.T
-    return rows.T, H
+    H = dots(MV, X)
+    return without(X, V, H), H
 
 
 def random_block(rng: np.random.Generator, shape: tuple[int, int], dtype: Any) -> NDArray[Any]:
@@ -166,12 +165,28 @@ def _unit_columns(X: NDArray[Any], floor: float) -> NDArray[Any]:
     scale = np.minimum(equilibrating_scale(X), most).astype(X.real.dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         Q = X * scale
-        lengths = np.sqrt(_squared_lengths(Q))
+        lengths = column_lengths(Q)
         if not np.isfinite(lengths).all():
             raise np.linalg.LinAlgError("the block to be orthonormalised holds NaN or infinity")
         # As quotients, for the lengths of X themselves may overflow.
         keep = (lengths > 0) & (lengths > floor * scale)
     return Q if keep.all() else np.ascontiguousarray(Q[:, keep])
+
+
+def column_lengths(X: NDArray[Any]) -> NDArray[Any]:
+    """Return the Euclidean norms of the columns, whose squares must be in range.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, b)
+        The block.
+
+    Returns
+    -------
+    ndarray, shape (b,)
+        Real.
+    """
+    return np.asarray(np.sqrt(_squared_lengths(X)))
 
 
 def _squared_lengths(X: NDArray[Any]) -> NDArray[Any]:
@@ -209,7 +224,7 @@ def _orthonormal(
 def _project(Q: NDArray[Any], V: NDArray[Any], MV: NDArray[Any]) -> NDArray[Any]:
     """Project against V; twice, where so little is left that its rounding errors show."""
     left, _ = project_out(Q, V, MV)
-    before, after = np.sqrt(_squared_lengths(Q)), np.sqrt(_squared_lengths(left))
+    before, after = column_lengths(Q), column_lengths(left)
     eps = np.finfo(Q.dtype).eps
     if (after >= np.sqrt(eps) * before).all():
         return left

@@ -94,7 +94,7 @@ def test_a_block_that_was_projected_before(rng, dependent):
     X = V @ rng.standard_normal((12, 4)) + 1e-6 * X
     once = X - V @ (V.T @ X)
     once[:, 3] = once[:, 2] + (0 if dependent else 1e-9) * once[:, 3]
-    Q = orthonormal_block(once, V, projected=True)
+    Q = orthonormal_block(once, V, projections=1)
     assert Q.shape[1] == 4 - dependent
     assert defect(np.hstack([V, Q])) < 1e-14
 

@@ -1,0 +1,91 @@
+"""What a search is told, and the states that it shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from rnla._core.driver import State
+from rnla.eigen._basis import Ritz
+from rnla.eigen._select import Selection
+
+Correction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class RitzState(State):
+    """A state with the eigenvalues of OP that belong to its vectors.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (k,)
+        Ritz values, most wanted first.
+    verified : bool
+        Whether a search of the complement found nothing.
+    norm : float
+        The largest magnitude of a Ritz value that was seen.
+    space : Ritz or None
+        The whole search space as it was before the complement was searched.
+    """
+
+    theta: NDArray[Any] | None = None
+    verified: bool = False
+    norm: float = 0.0
+    space: Ritz | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How to search.
+
+    Attributes
+    ----------
+    selection : Selection
+        What is wanted.
+    block : int
+        Columns multiplied at a time.
+    capacity : int
+        Most basis vectors.
+    tol : float
+        Residual norms relative to the Ritz values.
+    verify : bool
+        Whether to search the complement in the end.
+    keeps_space : bool
+        Whether the last state holds the search space, which is large.
+    watched : bool
+        Whether a callback sees the states, which form their vectors when asked.
+    keeps_products : bool
+        Whether products of the basis are kept as well.
+    estimates : bool
+        Whether the Lanczos relation may have the last word on residuals: someone else will look.
+    sharpen : callable or None
+        Maps a random block to one in which wanted vectors stand out.
+    correction : callable or None
+        Maps residuals, their Ritz values and all wanted vectors to corrections.
+    """
+
+    selection: Selection
+    block: int
+    capacity: int
+    tol: float
+    verify: bool
+    keeps_space: bool = False
+    watched: bool = False
+    keeps_products: bool = True
+    estimates: bool = False
+    sharpen: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+    correction: Correction | None = None
+
+    @property
+    def guarded(self) -> int:
+        """Wanted and guard vectors, which a restart keeps first."""
+        k = self.selection.k
+        return min(k + 4, self.capacity - self.block)
+
+    @property
+    def kept(self) -> int:
+        """Vectors that survive a restart."""
+        return (self.guarded + self.capacity - self.block) // 2

@@ -1,0 +1,102 @@
+"""How to search: columns at a time, size of the basis, what is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rnla._core.driver import Callback
+from rnla.eigen._plan import Plan
+from rnla.eigen._problem import Problem, Standard
+from rnla.eigen._select import Selection
+from rnla.eigen._validate import Request
+from rnla.linalg.block import DenseBlock, OperatorBlock, SparseBlock
+
+# Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
+_BLOCK, _BLOCK_FEW, _BLOCK_DENSE, BLOCK_MANY = 4, 2, 8, 16
+_LARGE, _FEW, _MANY = 1000, 8, 32
+# From so many wanted vectors, with so many entries in a row for each of them, a polynomial pays.
+_LEAST_FILTERED, _PER_FILTERED = 20, 1.0
+# Basis vectors beyond the wanted ones: fewer where each takes much memory.
+_ROOM, _LEAST_ROOM, _ROOM_ENTRIES, _PER_ENTRY = 96, 32, 1 << 25, 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What SciPy has no argument for.
+
+    Attributes
+    ----------
+    method : str
+        "auto", "dense" or "lanczos".
+    block_size : int or None
+        Columns multiplied at a time.
+    verify : bool
+        Whether to search the complement in the end.
+    surrogate : object or None
+        As the caller gave it.
+    sketch_size : int or None
+        Rank of a surrogate to make.
+    keep_surrogate : bool
+        Whether to return what the search leaves over.
+    callback : callable or None
+        For the driver.
+    rng : Generator
+        For everything random.
+    """
+
+    method: str
+    block_size: int | None
+    verify: bool
+    surrogate: Any
+    sketch_size: int | None
+    keep_surrogate: bool
+    callback: Callback | None
+    rng: np.random.Generator
+
+
+def plan_for(request: Request, problem: Problem, selection: Selection, options: Options) -> Plan:
+    n, k = request.n, request.k
+    block = options.block_size or _block_size(request, problem)
+    room = min(_ROOM, max(_LEAST_ROOM, _ROOM_ENTRIES // n))
+    if isinstance(problem.main, SparseBlock):
+        # Where products are cheap, orthogonalisation against many vectors is not.
+        room = min(room, max(_LEAST_ROOM, _PER_ENTRY * problem.main.rows.nnz // n))
+    capacity = request.ncv or min(n, max(2 * k + 4 + 4 * block, k + room))
+    return Plan(
+        selection=selection,
+        block=min(block, max(1, (capacity - k) // 4)),
+        capacity=capacity,
+        tol=request.tol,
+        verify=options.verify,
+        keeps_space=options.keep_surrogate,
+        watched=options.callback is not None,
+        # A product of a sparse matrix costs less than to rotate one.
+        keeps_products=not (isinstance(problem, Standard) and isinstance(request.A, SparseBlock)),
+    )
+
+
+def is_filtered(request: Request, problem: Problem, plan: Plan, options: Options) -> bool:
+    """Tell whether products are so cheap, and so many vectors wanted, that a polynomial pays."""
+    main = problem.main
+    if type(problem) is not Standard or problem.sigma or not isinstance(main, SparseBlock):
+        return False
+    if request.ncv is not None or request.maxiter is not None or options.method != "auto":
+        return False
+    if plan.correction is not None or plan.selection.which not in ("LA", "SA", "LM"):
+        return False
+    n, k = request.n, request.k
+    return k >= _LEAST_FILTERED and 8 * k <= n and main.rows.nnz <= _PER_FILTERED * k * n
+
+
+def _block_size(request: Request, problem: Problem) -> int:
+    main = problem.main
+    if isinstance(main, OperatorBlock) and main.by_columns:
+        return _BLOCK_FEW
+    if isinstance(main, SparseBlock) and request.k <= _FEW:
+        return _BLOCK_FEW
+    if isinstance(main, DenseBlock) and request.n >= _LARGE:
+        return BLOCK_MANY if request.k >= _MANY else _BLOCK_DENSE
+    return _BLOCK

@@ -1,0 +1,150 @@
+"""Products of a tall basis, stored vector by vector, with few columns: on the pool.
+
+BLAS shares such products badly between its threads, and these go on spinning when they are done, in
+the way of whoever comes next. So each part of the rows is one thread's, with BLAS held to one.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core.threads import even_parts, run_parts, single_threaded_blas
+
+# Below so many multiplications waking the pool costs more than it saves.
+_INLINE = 1 << 20
+# The same parts for every number of threads.
+_PART_ROWS, _MOST_PARTS = 4096, 16
+# Up to so many multiplications OpenBLAS does not pack its arguments, which would take longer than
+# the product.
+_UNPACKED, _LEAST_ROWS = 900_000, 64
+
+
+def row_parts(n: int, work: float) -> list[tuple[int, int]]:
+    """Cut n rows into the parts that products of this many multiplications are shared out in.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    work : float
+        Multiplications.
+
+    Returns
+    -------
+    list of (int, int)
+        Start and stop of each part; a single one where sharing does not pay.
+    """
+    count = 1 if work < _INLINE else min(_MOST_PARTS, -(-n // _PART_ROWS))
+    return even_parts(n, count)
+
+
+def pieces(start: int, stop: int, work: float) -> list[slice]:
+    """Cut a part of the rows into slices whose products BLAS forms without packing.
+
+    Parameters
+    ----------
+    start, stop : int
+        The part.
+    work : float
+        Multiplications for one row.
+
+    Returns
+    -------
+    list of slice
+        Consecutive.
+    """
+    step = max(_LEAST_ROWS, int(_UNPACKED / max(1.0, work)))
+    return [slice(first, min(stop, first + step)) for first in range(start, stop, step)]
+
+
+def dots(V: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
+    """Return ``V^H X``.
+
+    Parameters
+    ----------
+    V : ndarray, shape (n, m)
+        Fortran-ordered.
+    X : ndarray, shape (n, b)
+        The block.
+
+    Returns
+    -------
+    ndarray, shape (m, b)
+        Summed in an order that does not depend on the number of threads.
+    """
+    rows = V.T
+    parts = row_parts(len(X), rows.size * float(X.shape[1]))
+    if len(parts) == 1:
+        return np.asarray(rows.conj() @ X)
+    H = np.zeros((len(parts), len(rows), X.shape[1]), np.result_type(V, X))
+
+    def task(part: int, start: int, stop: int) -> None:
+        for piece in pieces(start, stop, H[part].size):
+            H[part] += rows[:, piece].conj() @ X[piece]
+
+    with single_threaded_blas():
+        run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
+    return np.asarray(H.sum(axis=0))
+
+
+def combination(V: NDArray[Any], S: NDArray[Any]) -> NDArray[Any]:
+    """Return ``V S``.
+
+    Parameters
+    ----------
+    V : ndarray, shape (n, m)
+        Fortran-ordered.
+    S : ndarray, shape (m, b)
+        Coefficients.
+
+    Returns
+    -------
+    ndarray, shape (n, b)
+        Fortran-ordered.
+    """
+    rows, C = V.T, np.ascontiguousarray(S.T, np.result_type(V, S))
+    parts = row_parts(len(V), rows.size * float(len(C)))
+    out = np.empty((len(C), len(V)), C.dtype)
+
+    def task(start: int, stop: int) -> None:
+        for piece in pieces(start, stop, C.size):
+            np.matmul(C, rows[:, piece], out=out[:, piece])
+
+    with single_threaded_blas():
+        run_parts(task, parts)
+    return out.T
+
+
+def without(X: NDArray[Any], V: NDArray[Any], H: NDArray[Any]) -> NDArray[Any]:
+    """Return ``X - V H``.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, b)
+        The block.
+    V : ndarray, shape (n, m)
+        Fortran-ordered.
+    H : ndarray, shape (m, b)
+        Coordinates.
+
+    Returns
+    -------
+    ndarray, shape (n, b)
+        Fortran-ordered.
+    """
+    rows, C = V.T, np.ascontiguousarray(H.T)
+    parts = row_parts(len(V), rows.size * float(len(C)))
+    out = np.empty((len(C), len(V)), np.result_type(X, V, H))
+
+    def task(start: int, stop: int) -> None:
+        for piece in pieces(start, stop, C.size):
+            product = out[:, piece]
+            np.matmul(C, rows[:, piece], out=product)
+            np.subtract(X[piece].T, product, out=product)
+
+    with single_threaded_blas():
+        run_parts(task, parts)
+    return out.T
