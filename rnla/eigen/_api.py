@@ -12,8 +12,9 @@ from rnla._core.driver import Callback
 from rnla._core.rng import RNGLike, as_generator
 from rnla._core.status import ConvergenceWarning, Status
 from rnla.eigen._dense import all_pairs
-from rnla.eigen._engine import Options, Solved, solve_request
+from rnla.eigen._engine import Solved, solve_request
 from rnla.eigen._errors import EigenNoConvergence
+from rnla.eigen._planning import Options
 from rnla.eigen._result import EigenResult
 from rnla.eigen._select import returned_order
 from rnla.eigen._validate import as_matrix, check_k, check_method, check_request, check_square

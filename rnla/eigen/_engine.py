@@ -20,7 +20,7 @@ from rnla.eigen._correction import (
     start_of,
 )
 from rnla.eigen._dense import dense_pairs, prefers_dense, shifted
-from rnla.eigen._filter import filtered_start
+from rnla.eigen._filter import filtered_states
 from rnla.eigen._invert import must_iterate
 from rnla.eigen._lanczos import BlockLanczos
 from rnla.eigen._moved import is_ball, is_moved, nearest
@@ -149,13 +149,10 @@ def _searched(
     # Spinning BLAS threads would be in the way of sparse products; operators keep theirs.
     alone = single_threaded_blas() if isinstance(problem.main, SparseBlock) else nullcontext()
     with alone:
-        if is_filtered(request, problem, plan, options):
-            assert isinstance(problem, Standard)
-            start, polynomial = filtered_start(problem, plan, start, options.rng)
-            plan = replace(plan, sharpen=polynomial, keeps_products=True)
         search = BlockLanczos(problem, plan, options.rng)
+        filtered = is_filtered(request, problem, plan, options)
         outcome = run(
-            search.states(start),
+            filtered_states(search, start) if filtered else search.states(start),
             tolerance=search.tolerance,
             maxiter=_RESTARTS * request.n if request.maxiter is None else request.maxiter,
             callback=record,

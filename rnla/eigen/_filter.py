@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla._core.driver import Iteration
 from rnla.eigen._lanczos import BlockLanczos
-from rnla.eigen._plan import Plan
+from rnla.eigen._plan import RitzState
 from rnla.eigen._problem import Standard
 from rnla.eigen._select import Selection
 from rnla.linalg.block import SparseBlock
@@ -31,6 +32,8 @@ _ODD, _EVEN = 5, 4
 _MARGIN, _LEAST = 0.01, 1e-3
 # By the slope of the polynomial residuals in A follow from those in p(A).
 _SLOPE = 3.5
+# When to give up: soon, where wanted values are not outside of the interval after all.
+_FEW_RESTARTS, _MANY_RESTARTS = 2, 50
 
 
 @dataclass(frozen=True)
@@ -95,61 +98,72 @@ class Filtered(Standard):
         return self.polynomial(V)
 
 
-def filtered_start(
-    problem: Standard, plan: Plan, start: NDArray[Any] | None, rng: np.random.Generator
-) -> tuple[NDArray[Any], Chebyshev | None]:
-    """Return good approximations of the wanted vectors, and the polynomial that made them.
+def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iteration:
+    """Iterate like a search that starts from vectors which a polynomial has found.
 
     A first basis tells where the wanted eigenvalues begin: the Ritz value behind the last of them
     is no larger than its eigenvalue, so nothing wanted lies in the interval.
 
     Parameters
     ----------
-    problem : Standard
-        With a sparse matrix, unshifted.
-    plan : Plan
-        For A itself; "LA", "SA" or "LM" is wanted.
+    search : BlockLanczos
+        For an unshifted sparse matrix; "LA", "SA" or "LM" is wanted.
     start : ndarray, shape (n, p), or None
         First directions.
-    rng : Generator
-        For start and combinations.
 
-    Returns
-    -------
-    X : ndarray, shape (n, q)
-        Orthonormal, with q at least the number of wanted vectors.
-    polynomial : Chebyshev or None
-        None where the first basis was enough.
+    Yields
+    ------
+    RitzState
+        Those of the first basis, then those of the search.
     """
-    k = plan.selection.k
-    count = k + _GUARD
+    plan, k = search.plan, search.k
     first = replace(plan, capacity=int(_EXPLORED * k) + 8 * plan.block, verify=False)
-    explorer = BlockLanczos(problem, first, rng)
-    for state in explorer.states(start):
-        if state.certified:
-            return state.x, None
-        if state.n_iter:
-            break
-    ritz = explorer.basis.ritz(plan.selection)
-    X = ritz.vectors(slice(0, count))
-    polynomial = _polynomial(problem.main, plan.selection.which, ritz.theta, count)
-    if polynomial is None:
-        return X, None
-    scale = abs(float(ritz.theta[k - 1])) * polynomial.degree / abs(_SLOPE * polynomial.radius)
+    explorer = BlockLanczos(search.problem, first, search.rng)
+    states = explorer.states(start)
+    state = next(states)
+    near: NDArray[Any] | None
+    while not state.certified and not state.n_iter:
+        state = states.send((yield state))
+    if state.certified:
+        near = state.x
+    else:
+        ritz = explorer.basis.ritz(plan.selection)
+        polynomial = _polynomial(search.problem.main, plan.selection.which, ritz.theta, k + _GUARD)
+        near = ritz.vectors(slice(0, k + _GUARD))
+        if polynomial is not None:
+            search.plan = replace(plan, sharpen=polynomial)
+            near = _found(search, polynomial, near, abs(float(ritz.theta[k - 1])))
+    del explorer, states
+    yield from search.states(start if near is None else near)
+
+
+def _found(
+    search: BlockLanczos, polynomial: Chebyshev, X: NDArray[Any], size: float
+) -> NDArray[Any] | None:
+    """Return what Lanczos with a polynomial finds from combinations of X, None if nothing."""
+    plan, k, dtype = search.plan, search.k, search.problem.dtype
+    # From residuals in p(A) to those in A, relative to an eigenvalue of about this size.
+    share = size * polynomial.degree / abs(_SLOPE * polynomial.radius)
     second = replace(
         plan,
         selection=Selection("LA", k),
         capacity=4 * k + 50 * plan.block,
-        tol=max(plan.tol, np.finfo(problem.dtype).eps) * min(1.0, scale),
+        tol=search.tolerance * min(1.0, share),
         verify=False,
         estimates=True,
     )
-    finder = BlockLanczos(Filtered(polynomial, problem.dtype), second, rng)
-    mixed = X @ random_block(rng, (count, plan.block), problem.dtype)
-    for state in finder.states(mixed):
+    finder = BlockLanczos(Filtered(polynomial, dtype), second, search.rng)
+    for state in finder.states(X @ random_block(search.rng, (X.shape[1], plan.block), dtype)):
         if state.certified:
             break
-    return finder.basis.ritz(second.selection).vectors(slice(0, count)), polynomial
+        assert isinstance(state, RitzState)
+        hidden = state.theta is not None and not state.theta.min() > 1
+        if state.n_iter > (_FEW_RESTARTS if hidden else _MANY_RESTARTS):
+            return None
+    # What is left over of a space makes a surrogate.
+    count = plan.capacity - plan.block if plan.keeps_space else X.shape[1]
+    count = min(count, finder.basis.size)
+    return finder.basis.ritz(second.selection).vectors(slice(0, count))
 
 
 def _polynomial(main: Any, which: str, theta: NDArray[Any], count: int) -> Chebyshev | None:

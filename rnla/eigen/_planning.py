@@ -18,7 +18,7 @@ from rnla.linalg.block import DenseBlock, OperatorBlock, SparseBlock
 _BLOCK, _BLOCK_FEW, _BLOCK_DENSE, BLOCK_MANY = 4, 2, 8, 16
 _LARGE, _FEW, _MANY = 1000, 8, 32
 # From so many wanted vectors, with so many entries in a row for each of them, a polynomial pays.
-_LEAST_FILTERED, _PER_FILTERED = 20, 1.0
+_LEAST_FILTERED, _PER_FILTERED = 4, 2.0
 # Basis vectors beyond the wanted ones: fewer where each takes much memory.
 _ROOM, _LEAST_ROOM, _ROOM_ENTRIES, _PER_ENTRY = 96, 32, 1 << 25, 4
 
@@ -58,6 +58,7 @@ class Options:
 
 
 def plan_for(request: Request, problem: Problem, selection: Selection, options: Options) -> Plan:
+    """Return how to search for what is wanted."""
     n, k = request.n, request.k
     block = options.block_size or _block_size(request, problem)
     room = min(_ROOM, max(_LEAST_ROOM, _ROOM_ENTRIES // n))

@@ -1,0 +1,162 @@
+"""Many eigenvalues of a sparse matrix by way of a polynomial: the same answers as without."""
+
+import eigen_cases as cases
+import numpy as np
+import pytest
+import scipy.sparse
+
+import rnla
+from rnla.eigen import _filter, solve
+from rnla.eigen._filter import Chebyshev
+from rnla.linalg.block import SparseBlock
+
+EPS = np.finfo(float).eps
+
+
+def block_diagonal(spectrum, rng, dtype=float, size=8):
+    """A sparse matrix with these eigenvalues, in random order and random small blocks."""
+    spectrum = rng.permutation(spectrum)
+    blocks = [
+        cases.hermitian(spectrum[i : i + size], rng, dtype) for i in range(0, len(spectrum), size)
+    ]
+    order = rng.permutation(len(spectrum))
+    return scipy.sparse.block_diag(blocks, format="csr")[order][:, order]
+
+
+def spectra(n):
+    i = np.arange(n)
+    return {
+        "decay": np.exp(-i / 60),
+        "flat": np.linspace(-1, 1, n),
+        "fast": 1 / (1.0 + i) ** 2,
+        "both signs": np.exp(-i / 80) * (-1.0) ** i,
+        "copies": np.concatenate(
+            [np.full(9, 1.0), np.full(14, 0.97), np.linspace(0, 0.96, n - 23)]
+        ),
+        "cluster at the cut": np.concatenate(
+            [np.linspace(1.5, 1.1, 20), 1 - 1e-7 * np.arange(12), np.linspace(-0.9, 0.9, n - 32)]
+        ),
+        "graph": cases.square_laplacian(int(np.sqrt(n)))[1],
+    }
+
+
+def check(A, w, X, exact, tol):
+    n, norm = A.shape[0], np.abs(exact).max()
+    eps = np.finfo(w.dtype).eps
+    assert np.abs(np.sort(w) - np.sort(exact)).max() <= max(tol, 200 * eps) * norm
+    assert cases.orthonormality(X) < 100 * eps
+    assert cases.residuals(A, w, X).max() <= (2 * tol + 200 * eps) * norm
+    assert X.shape == (n, len(w))
+
+
+@pytest.mark.parametrize("tol", [0, 1e-10, 1e-4])
+@pytest.mark.parametrize("which", ["LA", "SA", "LM"])
+@pytest.mark.parametrize("name", sorted(spectra(400)))
+def test_finds_what_is_there(name, which, tol, rng):
+    spectrum, k = spectra(900)[name], 26
+    A = cases.square_laplacian(30)[0] if name == "graph" else block_diagonal(spectrum, rng)
+    if which == "SA":
+        A, spectrum = -A, -spectrum
+    case = cases.Case(name, spectrum, k, which)
+    result = solve(A, k, which=which, tol=tol, rng=rng)
+    assert result.success
+    assert result.verified
+    assert not cases.wrong_set(case, result.values, tol)
+    if tol < 1e-4:
+        check(A, result.values, result.vectors, case.wanted, tol)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, complex])
+def test_other_precisions(dtype, rng):
+    spectrum = np.exp(-np.arange(800) / 50)
+    A = block_diagonal(spectrum, rng, dtype)
+    w, X = rnla.eigsh(A, 24, which="LA", rng=rng)
+    assert X.dtype == dtype
+    check(A, w, X, spectrum[:24], 0)
+
+
+def used(monkeypatch):
+    """Count the starts that a polynomial made."""
+    count = []
+    original = _filter._polynomial
+
+    def counted(*arguments):
+        count.append(original(*arguments))
+        return count[-1]
+
+    monkeypatch.setattr(_filter, "_polynomial", counted)
+    return count
+
+
+def test_it_is_for_many_vectors_of_sparse_matrices_alone(monkeypatch, rng):
+    count = used(monkeypatch)
+    A = block_diagonal(np.linspace(0, 1, 900), rng)
+    for options in (
+        {"k": 3},
+        {"k": 24, "ncv": 80},
+        {"k": 24, "maxiter": 500},
+        {"k": 24, "which": "BE"},
+        {"k": 24, "method": "lanczos"},
+        {"k": 24, "sigma": 2.0},
+        {"k": 200, "tol": 1e-3},
+    ):
+        rnla.eigsh(A, rng=rng, **{"which": "LA", **options})
+    assert not count
+    rnla.eigsh(A, 24, which="LA", rng=rng)
+    assert len(count) == 1
+
+
+def test_the_polynomial(rng):
+    spectrum = np.linspace(-2, 3, 60)
+    A = SparseBlock(block_diagonal(spectrum, rng))
+    X = rng.standard_normal((60, 3))
+    w, Q = np.linalg.eigh(A.todense())
+    for degree in (1, 2, 5):
+        p = Chebyshev(A, 0.5, 1.5, degree)
+        expected = Q @ (np.polynomial.Chebyshev.basis(degree)((w - 0.5) / 1.5)[:, None] * (Q.T @ X))
+        np.testing.assert_allclose(p(X), expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("which", ["LA", "SA", "LM"])
+def test_a_polynomial_that_hides_wanted_values_costs_time_alone(which, monkeypatch, rng):
+    # The control: an interval that covers most of what is wanted.
+    original = _filter._polynomial
+
+    def too_wide(main, which, theta, count):
+        return original(main, which, theta, 3)
+
+    spectrum, k = np.exp(-np.arange(700) / 40) * (-1.0) ** np.arange(700), 24
+    A = block_diagonal(spectrum, rng)
+    monkeypatch.setattr(_filter, "_polynomial", too_wide)
+    w = rnla.eigsh(A, k, which=which, rng=rng, return_eigenvectors=False)
+    case = cases.Case("", spectrum, k, which)
+    np.testing.assert_allclose(np.sort(w), case.wanted, rtol=0, atol=1e-12)
+
+
+def test_the_same_seed_gives_the_same_bits(rng):
+    A = block_diagonal(np.linspace(0, 1, 900), rng)
+    first, second = (rnla.eigsh(A, 24, which="LA", rng=5) for _ in range(2))
+    assert (first[0] == second[0]).all()
+    assert (first[1] == second[1]).all()
+
+
+def test_a_callback_sees_states_and_may_stop(rng):
+    A = block_diagonal(np.linspace(0, 1, 900), rng)
+    seen = []
+
+    def watch(state):
+        seen.append(state.x.shape)
+
+    assert solve(A, 24, which="LA", rng=rng, callback=watch).success
+    assert seen
+    assert {shape[0] for shape in seen} == {900}
+
+
+def test_a_surrogate_is_left_over(rng):
+    spectrum = np.exp(-np.arange(900) / 60)
+    A = block_diagonal(spectrum, rng)
+    result = solve(A, 24, which="LA", rng=rng)
+    assert len(result.surrogate.values) > 24
+    np.testing.assert_allclose(result.surrogate.values[:24], spectrum[:24], atol=1e-8)
+    again = solve(A, 24, which="LA", surrogate=result, v0=result.vectors, rng=rng)
+    assert again.n_matvec < result.n_matvec / 3
