@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from rnla._core.driver import Outcome, State, run
 from rnla._core.status import Status
-from rnla._core.threads import single_threaded_blas
 from rnla.eigen._correction import (
     Preconditioned,
     as_surrogate,
@@ -34,7 +32,7 @@ from rnla.eigen._select import Selection
 from rnla.eigen._smallest import definite_end, semidefinite
 from rnla.eigen._transform import spectral_problem
 from rnla.eigen._validate import Request
-from rnla.linalg.block import DenseBlock, SparseBlock
+from rnla.linalg.block import DenseBlock, SparseBlock, quiet_blas
 from rnla.linalg.surrogate import Surrogate
 
 _RESTARTS = 10
@@ -146,9 +144,7 @@ def _searched(
         if options.callback is not None:
             options.callback(state)
 
-    # Spinning BLAS threads would be in the way of sparse products; operators keep theirs.
-    alone = single_threaded_blas() if isinstance(problem.main, SparseBlock) else nullcontext()
-    with alone:
+    with quiet_blas(problem.main):
         search = BlockLanczos(problem, plan, options.rng)
         filtered = is_filtered(request, problem, plan, options)
         outcome = run(

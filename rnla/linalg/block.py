@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from rnla._core.checks import as_inexact, check_finite_array, inexact_dtype
+from rnla._core.threads import single_threaded_blas
 from rnla.linalg.spmm import by_real_parts, checked_rows, multiply_csr, multiply_csr_minus
 
 # GEMM on so few columns is slower than as many GEMVs.
@@ -328,3 +330,22 @@ def _implementation(A: LinearOperator, name: str) -> Any:
 
 def _overrides(A: LinearOperator, name: str) -> bool:
     return getattr(type(A), name) is not getattr(LinearOperator, name)
+
+
+def quiet_blas(A: BlockOperator) -> AbstractContextManager[None]:
+    """Return a context in which BLAS has one thread, if A is sparse.
+
+    BLAS threads spin for a while after each product, on processors that the next sparse product
+    needs. Dense matrices and operators need those threads.
+
+    Parameters
+    ----------
+    A : BlockOperator
+        The matrix that will be multiplied.
+
+    Returns
+    -------
+    context manager
+        For a ``with`` statement.
+    """
+    return single_threaded_blas() if isinstance(A, SparseBlock) else nullcontext()
