@@ -151,6 +151,7 @@ def _found(
         tol=search.tolerance * min(1.0, share),
         verify=False,
         estimates=True,
+        row_cost=plan.row_cost * polynomial.degree,
     )
     finder = BlockLanczos(Filtered(polynomial, dtype), second, search.rng)
     for state in finder.states(X @ random_block(search.rng, (X.shape[1], plan.block), dtype)):

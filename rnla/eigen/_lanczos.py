@@ -22,7 +22,8 @@ _ROUNDING = 120.0
 _NOISE = 10.0
 # In units of what the operator has shown to round.
 _ROUNDOFFS = 10.0
-# What the eigenvalues of T cost, in units of a step per entry of a basis, and steps without a look.
+# What the eigenvalues of T cost per cube of their number, in multiplications of a step, and steps
+# without a look.
 _LOOK_PRICE, _MOST_STRIDE = 10.0, 4.0
 # Looks at an error that does not fall any more.
 _LOOKS = 4
@@ -271,7 +272,8 @@ class BlockLanczos:
         It is not put off so long that looking would cost little beside the steps.
         """
         size = self.basis.size
-        stride = 1 + _LOOK_PRICE * size * size / (self.problem.n * self.plan.block)
+        step = self.plan.block * self.problem.n * (size + self.plan.row_cost)
+        stride = 1 + _LOOK_PRICE * size**3 / step
         stride = min(stride, _MOST_STRIDE) if self.probe is None else 1.0
         before, self.looked = self.looked, (self.steps, error)
         if before is not None and self.tolerance < error < before[1]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.driver import State
@@ -53,6 +54,8 @@ class Plan:
         Residual norms relative to the Ritz values.
     verify : bool
         Whether to search the complement in the end.
+    row_cost : float
+        Multiplications in a product, for each of its entries.
     keeps_space : bool
         Whether the last state holds the search space, which is large.
     watched : bool
@@ -72,6 +75,7 @@ class Plan:
     capacity: int
     tol: float
     verify: bool
+    row_cost: float = np.inf
     keeps_space: bool = False
     watched: bool = False
     keeps_products: bool = True

@@ -72,6 +72,7 @@ def plan_for(request: Request, problem: Problem, selection: Selection, options: 
         capacity=capacity,
         tol=request.tol,
         verify=options.verify,
+        row_cost=_row_cost(problem),
         keeps_space=options.keep_surrogate,
         watched=options.callback is not None,
         # A product of a sparse matrix costs less than to rotate one.
@@ -90,6 +91,14 @@ def is_filtered(request: Request, problem: Problem, plan: Plan, options: Options
         return False
     n, k = request.n, request.k
     return k >= _LEAST_FILTERED and 8 * k <= n and main.rows.nnz <= _PER_FILTERED * k * n
+
+
+def _row_cost(problem: Problem) -> float:
+    if not isinstance(problem, Standard) or isinstance(problem.main, OperatorBlock):
+        return np.inf
+    if isinstance(problem.main, SparseBlock):
+        return float(problem.main.rows.nnz / problem.n)
+    return float(problem.n)
 
 
 def _block_size(request: Request, problem: Problem) -> int:

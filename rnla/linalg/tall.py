@@ -107,6 +107,8 @@ def combination(V: NDArray[Any], S: NDArray[Any]) -> NDArray[Any]:
     """
     rows, C = V.T, np.ascontiguousarray(S.T, np.result_type(V, S))
     parts = row_parts(len(V), rows.size * float(len(C)))
+    if len(parts) == 1:
+        return np.asarray((C @ rows).T)
     out = np.empty((len(C), len(V)), C.dtype)
 
     def task(start: int, stop: int) -> None:
@@ -137,6 +139,8 @@ def without(X: NDArray[Any], V: NDArray[Any], H: NDArray[Any]) -> NDArray[Any]:
     """
     rows, C = V.T, np.ascontiguousarray(H.T)
     parts = row_parts(len(V), rows.size * float(len(C)))
+    if len(parts) == 1:
+        return np.asarray((X.T - C @ rows).T)
     out = np.empty((len(C), len(V)), np.result_type(X, V, H))
 
     def task(start: int, stop: int) -> None:
