@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.linalg.block import BlockOperator
+from rnla.linalg.block import BlockOperator, DenseBlock
 from rnla.linalg.orth import InnerProduct
 
 
@@ -143,7 +143,8 @@ class Standard(Problem):
     is_original = True
 
     def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
-        W = self.main.product(V)
+        main = self.main
+        W = main.hermitian_product(V) if isinstance(main, DenseBlock) else main.product(V)
         return W - self.sigma * V if self.sigma else W
 
 

