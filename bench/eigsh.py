@@ -222,6 +222,8 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument("--dense", type=several(int), default=[4000])
     options.add_argument("--k", type=several(int), default=[10, 50, 200])
     options.add_argument("--sparse-k", type=several(int), default=[6, 50, 100])
+    options.add_argument("--grid", type=int, default=150, help="of so many points a side; 0: none")
+    options.add_argument("--grid-k", type=several(int), default=[6, 12, 24])
     options.add_argument("--repeat", type=int, default=5)
     options.add_argument("--length", type=int, default=20)
     options.add_argument("--tol", type=float, default=1e-10)
@@ -229,6 +231,7 @@ def main(argv: list[str] | None = None) -> None:
     if arguments.quick:
         arguments.orders, arguments.seeds, arguments.repeat = [120], 1, 1
         arguments.dense, arguments.k, arguments.sparse_k, arguments.length = [400], [6], [], 1
+        arguments.grid, arguments.grid_k = 12, [4]
     tolerances, changes = (
         (TOLERANCES[:1], CHANGES[:1]) if arguments.quick else (TOLERANCES, CHANGES)
     )
@@ -249,6 +252,11 @@ def main(argv: list[str] | None = None) -> None:
             A = kernel_matrix(n)
             for k in arguments.k:
                 rows += timed_rows(f"RBF kernel {n}", A, k, arguments.repeat, arguments.tol)
+        if arguments.grid:
+            L = cases.square_laplacian(arguments.grid)[0]
+            for k in arguments.grid_k:
+                title = f"square grid {arguments.grid}"
+                rows += timed_rows(title, L, k, arguments.repeat, arguments.tol)
         if ENRON.exists():
             E = scipy.sparse.load_npz(ENRON).astype(float).tocsr()
             for k in arguments.sparse_k:

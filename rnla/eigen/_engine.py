@@ -256,6 +256,8 @@ def _solved(
     assert state.column_errors is not None
     main = request.A if problem is None else problem.main
     n_matvec, n_passes = main.n_matvec, main.n_passes
+    if request.OPinv is not None and not state.theta.any():
+        raise ValueError("`OPinv` must be the inverse of `A - sigma M`, and it maps all to zero")
     values = state.theta if problem is None else problem.eigenvalues(state.theta)
     order = np.argsort(values, kind="stable")
     values, X = values[order], state.x[:, order]

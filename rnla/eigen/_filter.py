@@ -32,6 +32,8 @@ _ODD, _EVEN = 5, 4
 _MARGIN, _LEAST = 0.01, 1e-3
 # By the slope of the polynomial residuals in A follow from those in p(A).
 _SLOPE = 3.5
+# Numbers in a basis, beyond which restarts are cheaper than memory.
+_MOST_ENTRIES = 1 << 26
 # When to give up: soon, where wanted values are not outside of the interval after all.
 _FEW_RESTARTS, _MANY_RESTARTS = 2, 50
 
@@ -144,10 +146,12 @@ def _found(
     plan, k, dtype = search.plan, search.k, search.problem.dtype
     # From residuals in p(A) to those in A, relative to an eigenvalue of about this size.
     share = size * polynomial.degree / abs(_SLOPE * polynomial.radius)
+    n = search.problem.n
+    room = min(4 * k + 50 * plan.block, max(plan.capacity, _MOST_ENTRIES // n), n)
     second = replace(
         plan,
         selection=Selection("LA", k),
-        capacity=4 * k + 50 * plan.block,
+        capacity=room,
         tol=search.tolerance * min(1.0, share),
         verify=False,
         estimates=True,

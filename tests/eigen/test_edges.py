@@ -225,6 +225,10 @@ def test_clients_that_misbehave(rng):
     with pytest.raises(np.linalg.LinAlgError, match="positive"):
         rnla.eigsh(np.eye(90), 2, M=-np.eye(90), method="lanczos")
 
+    nothing = LinearOperator((90, 90), np.zeros_like, dtype=float)
+    with pytest.raises(ValueError, match="`OPinv` must be the inverse"):
+        rnla.eigsh(np.diag(np.arange(90.0)), 2, sigma=3.5, OPinv=nothing)
+
     d = np.linspace(0, 1, 150)
 
     def recursive(x):
