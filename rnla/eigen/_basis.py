@@ -31,7 +31,7 @@ class Ritz:
     S : ndarray, shape (m, m)
         Coefficients of the Ritz vectors.
     V : ndarray, shape (n, m)
-        View of the basis, valid as long as this is kept.
+        View of the basis, which the next restart may overwrite.
     W : ndarray, shape (n, m), or None
         View of its products; where they were not kept, they are formed when asked for.
     problem : Problem or None

@@ -74,16 +74,26 @@ def multiply_csr_minus(
     A : csr_array, shape (n, n)
         Real or complex.
     X, Y : ndarray, shape (n, b)
-        C-ordered, in the common dtype of A and X.
+        Any layout, C order costs no copy; complex only where A is.
     scale, shift : float
         Of the recurrence.
 
     Returns
     -------
     ndarray, shape (n, b)
-        C-ordered.
+        C-ordered, in the dtype of A and X together.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
     """
-    return _multiply(A, X, (Y.reshape(-1), X.dtype.type(scale), X.dtype.type(shift)))
+    n = A.shape[1]
+    if A.shape != (n, n) or len(X) != n or Y.shape != X.shape:
+        raise ValueError(f"two blocks of shape ({n}, b) are needed, got {X.shape} and {Y.shape}")
+    dtype = np.result_type(A.dtype, X.dtype)
+    X, Y = np.ascontiguousarray(X, dtype), np.ascontiguousarray(Y, dtype)
+    return _multiply(A, X, (Y.reshape(-1), dtype.type(scale), dtype.type(shift)))
 
 
 def _column_groups(width: int) -> list[tuple[Any, int]]:

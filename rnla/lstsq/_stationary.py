@@ -22,8 +22,6 @@ _SHRINK = 0.9
 _PATIENCE = 3
 # With momentum updates swing: the largest of this many counts, not one near a zero of its swing.
 _SWING = 10
-# Steps at the most for the sake of a start's forward error alone.
-_AHEAD = 2
 
 
 def stationary(
@@ -74,9 +72,7 @@ def stationary(
        problems", SIAM J. Matrix Anal. Appl. 45 (2024), arXiv:2311.04362.
     """
     now = certified(A, B, X, certificate, tolerance)
-    ahead = _AHEAD
-    while lags is not None and ahead and lags(now).any():
-        ahead -= 1
+    if lags is not None and lags(now).any():
         now = certified(A, B, now.X + P.matmat(P.rmatmat(now.G)), certificate, tolerance)
     dY: Any = 0.0
     smallest = np.full(X.shape[1], np.inf)
