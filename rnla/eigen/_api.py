@@ -159,7 +159,12 @@ def eigsh(
     are found as well, with probability that depends on the gaps, not on the multiplicity.
 
     A step costs b products, ``O(n m b)`` flops for m basis vectors; memory is ``2 n m`` numbers,
-    ``3 n m`` with M.
+    ``3 n m`` with M, ``n m`` for sparse A.
+
+    Four eigenvalues or more at an end of a sparse A are first found by Lanczos on a Chebyshev
+    polynomial of A [3]_, whose basis stays small; then their pairs are formed, judged and verified
+    with A. `ncv`, `maxiter`, M, `sigma` or another `method` than "auto" keep to A. Meanwhile BLAS
+    has one thread, in callbacks as well, for its idle threads would be in the way.
 
     It cannot find interior eigenvalues without a factorisation or `OPinv`. Where one eigenvalue is
     wanted of a cheap sparse A with a well-separated spectrum, ARPACK needs fewer products.
@@ -170,6 +175,8 @@ def eigsh(
        SIAM J. Matrix Anal. Appl. 22 (2000), 602-616.
     .. [2] J. R. McCombs, A. Stathopoulos, "Iterative validation of eigensolvers", SIAM J. Sci.
        Comput. 28 (2006), 2337-2358.
+    .. [3] H. Fang, Y. Saad, "A filtered Lanczos procedure for extreme and interior eigenvalue
+       problems", SIAM J. Sci. Comput. 34 (2012), A2220-A2246.
 
     Examples
     --------

@@ -92,6 +92,8 @@ class Filtered(Standard):
         Working precision.
     """
 
+    is_original = False
+
     def __init__(self, polynomial: Chebyshev, dtype: Any) -> None:
         super().__init__(polynomial.main, 0.0, dtype)
         self.polynomial = polynomial
@@ -135,6 +137,8 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
         if polynomial is not None:
             search.plan = replace(plan, sharpen=polynomial)
             near = _found(search, polynomial, near, abs(float(ritz.theta[k - 1])))
+    # What the operator rounds only a Lanczos relation tells.
+    search.noise = explorer.noise
     del explorer, states
     yield from search.states(start if near is None else near)
 

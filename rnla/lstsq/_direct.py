@@ -25,7 +25,7 @@ from rnla.lstsq._surrogate import better_start
 
 # A step costs little beside the Gram matrix: it is taken for a correction of these levels of the
 # forward error.
-_MARGIN = 0.25
+_MARGIN = 2.0
 
 
 def solve_gram(problem: Problem, method: Gram) -> Solved | None:

@@ -59,7 +59,8 @@ def stationary(
     damping, momentum : float
         The factors alpha and beta.
     lags : callable or None
-        Tells which columns are worth one more step, although their error is as small as wanted.
+        Tells which columns are worth one more step, although their error is as small as wanted. Of
+        the start it is asked, too; that step belongs to the start and is not counted.
 
     Yields
     ------

@@ -133,6 +133,15 @@ def test_a_polynomial_that_hides_wanted_values_costs_time_alone(which, monkeypat
     np.testing.assert_allclose(np.sort(w), case.wanted, rtol=0, atol=1e-12)
 
 
+def test_a_matrix_that_is_not_quite_symmetric_is_no_deadlock(rng):
+    A = cases.square_laplacian(20)[0]
+    A.data = A.data * (1 + 1e-6 * rng.standard_normal(A.nnz))
+    with pytest.warns(rnla.ConvergenceWarning):
+        w = rnla.eigsh(A, 5, which="LA", rng=rng, return_eigenvectors=False)
+    exact = np.sort(np.linalg.eigvals(A.toarray()).real)[-5:]
+    assert np.abs(w - exact).max() < 1e-4
+
+
 def test_the_same_seed_gives_the_same_bits(rng):
     A = block_diagonal(np.linspace(0, 1, 900), rng)
     first, second = (rnla.eigsh(A, 24, which="LA", rng=5) for _ in range(2))
