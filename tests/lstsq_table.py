@@ -267,7 +267,7 @@ class Refusal:
 
 REFUSALS = (
     Refusal(
-        "rank-deficient, or condition above 1e6",
+        "rank-deficient, or condition above 1e7",
         ("gram",),
         ("[B B]", "zero columns", "condition 1e12"),
         "spir",
