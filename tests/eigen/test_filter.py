@@ -17,7 +17,8 @@ def block_diagonal(spectrum, rng, dtype=float, size=8):
     """A sparse matrix with these eigenvalues, in random order and random small blocks."""
     spectrum = rng.permutation(spectrum)
     blocks = [
-        cases.hermitian(spectrum[i : i + size], rng, dtype) for i in range(0, len(spectrum), size)
+        scipy.sparse.csr_array(cases.hermitian(spectrum[i : i + size], rng, dtype))
+        for i in range(0, len(spectrum), size)
     ]
     order = rng.permutation(len(spectrum))
     return scipy.sparse.block_diag(blocks, format="csr")[order][:, order]
