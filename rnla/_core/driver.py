@@ -37,6 +37,8 @@ class State:
     recertify : callable or None
         Of a certified state: ``recertify(X)`` returns the error of every column of an `X` close to
         `x`, say `x` in lower precision, for one or two readings of A.
+    late : bool
+        Whether another round is worth its cost although `error` is as small as wanted.
     """
 
     n_iter: int
@@ -46,6 +48,7 @@ class State:
     residual_norm: NDArray[np.float64] | None = None
     column_errors: NDArray[np.float64] | None = None
     recertify: Recertify | None = None
+    late: bool = False
 
     @cached_property
     def x(self) -> NDArray[Any]:
@@ -80,7 +83,7 @@ def run(
         The first state must be certified. Sent True, it ends its round: it yields one more
         certified state and returns. It returns by itself when it cannot improve any more.
     tolerance : float
-        Stop with success at a certified ``error <= tolerance``.
+        Stop with success at a certified ``error <= tolerance`` that is not late.
     maxiter : int
         Corrections allowed.
     callback : callable or None
@@ -97,14 +100,16 @@ def run(
     stop = False
     while True:
         history.append(state.error)
-        if state.certified and not state.error >= best.error:
+        if state.certified and (
+            not state.error >= best.error or (best.late and state.error <= tolerance)
+        ):
             best = state
         if callback is not None and not stop:
             try:
                 callback(state)
             except StopIteration:
                 stop, status = True, Status.STOPPED_BY_CALLBACK
-        if best.error <= tolerance:
+        if best.error <= tolerance and not best.late:
             if not stop:
                 status = Status.CONVERGED
             break
@@ -117,6 +122,6 @@ def run(
         except StopIteration:
             break
     iteration.close()
-    if best.error <= tolerance and status is Status.MAX_ITERATIONS:
+    if best.error <= tolerance and status is not Status.STOPPED_BY_CALLBACK:
         status = Status.CONVERGED
     return Outcome(best, status, state.n_iter, np.asarray(history))

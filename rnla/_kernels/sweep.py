@@ -3,11 +3,15 @@
 Vectors are double precision whatever A is stored in. `residual` chooses the second form; without
 it `b` may be empty. If `root` is not empty, row i of A counts as ``root[i]`` times itself. Each
 function returns ``sum(abs(y)**2)``.
+
+The products g are added up in `sums`, zeros of shape (`LEVELS`, ...), whose sum over the levels is
+g: short runs of rows, runs of runs, and so on. One long sum would lose the square root of its
+length against Householder QR, whose forward error these products decide.
 """
 
 import numpy as np
 
-from rnla._kernels._jit import prefetch, reduction_kernel
+from rnla._kernels._jit import kernel, prefetch, reduction_kernel
 
 # Where the rows in work and those that follow fit in L1, the latter are asked for early: nobody
 # would ask for them while the second product works in L1, a third of the time.
@@ -15,15 +19,31 @@ _SHORT_ROW = 400
 _AHEAD = 1024
 # In Fortran order, where a piece of a column ends before the prefetcher runs: in columns.
 _COLUMNS_AHEAD = 2
+# Rows in a run, and sums of a level that make one of the next.
+LEVELS, _RUN, _FAN = 4, 128, 16
+
+
+@kernel
+def carry(sums, count):
+    """Move full sums one level up, after `count` runs have been added to the lowest."""
+    full = 1
+    for level in range(sums.shape[0] - 1):
+        if count % full:
+            return
+        for j in range(sums.shape[1]):
+            sums[level + 1, j] += sums[level, j]
+            sums[level, j] = 0
+        full *= _FAN
 
 
 @reduction_kernel
-def sweep_rows(A, x, b, root, residual, g):
+def sweep_rows(A, x, b, root, residual, sums):
     """Sweep a real C-ordered block `A` (rows, n)."""
     m, n = A.shape
     flat = A.reshape(m * n)
     line = max(1, 64 // A.itemsize)
     weighted = root.shape[0] > 0
+    g = sums[0]
     squares = 0.0
     for q in range(m // 4):
         i = 4 * q
@@ -59,6 +79,8 @@ def sweep_rows(A, x, b, root, residual, g):
             s3 *= root[i + 3]
         for j in range(n):
             g[j] += s0 * A[i, j] + s1 * A[i + 1, j] + s2 * A[i + 2, j] + s3 * A[i + 3, j]
+        if (i + 4) % _RUN == 0:
+            carry(sums, (i + 4) // _RUN)
     for i in range(4 * (m // 4), m):
         s0 = 0.0
         for j in range(n):
@@ -76,8 +98,10 @@ def sweep_rows(A, x, b, root, residual, g):
 
 
 @reduction_kernel
-def sweep_rows_pair(A, X, B, root, residual, G):
-    """Sweep a real C-ordered block with two vectors at once: `X`, `G` (2, n), `B` (rows, 2).
+def sweep_rows_pair(A, X, B, root, residual, sums):
+    """Sweep a real C-ordered block with two vectors at once: `X` (2, n), `B` (rows, 2).
+
+    The levels of `sums` are (2, n).
 
     A complex block is its real view with twice the columns, and a complex vector a pair.
     """
@@ -85,6 +109,8 @@ def sweep_rows_pair(A, X, B, root, residual, G):
     flat = A.reshape(m * n)
     line = max(1, 64 // A.itemsize)
     weighted = root.shape[0] > 0
+    G = sums[0]
+    rows_of_sums = sums.reshape(sums.shape[0], 2 * n)
     squares = 0.0
     for q in range(m // 2):
         i = 2 * q
@@ -125,6 +151,8 @@ def sweep_rows_pair(A, X, B, root, residual, G):
             c = A[i + 1, j]
             G[0, j] += s0 * a + s1 * c
             G[1, j] += t0 * a + t1 * c
+        if (i + 2) % _RUN == 0:
+            carry(rows_of_sums, (i + 2) // _RUN)
     for i in range(2 * (m // 2), m):
         s0 = 0.0
         t0 = 0.0
@@ -150,13 +178,14 @@ def sweep_rows_pair(A, X, B, root, residual, G):
 
 
 @reduction_kernel
-def sweep_columns(AT, start, stop, x, b, root, residual, y, g):
+def sweep_columns(AT, start, stop, x, b, root, residual, y, sums):
     """Sweep rows `start:stop` of an F-ordered A, given as `AT` = A.T; `y` is scratch."""
     n, m = AT.shape
     flat = AT.reshape(n * m)
     line = max(1, 64 // AT.itemsize)
     rows = y.shape[0]
     weighted = root.shape[0] > 0
+    g = sums[0]
     squares = 0.0
     for first in range(start, stop, rows):
         count = min(rows, stop - first)
@@ -189,13 +218,18 @@ def sweep_columns(AT, start, stop, x, b, root, residual, y, g):
             for i in range(count):
                 s += np.conj(column[i]) * y[i]
             g[j] += s
+        carry(sums, (first - start) // rows + 1)
     return squares
 
 
 @reduction_kernel
-def sweep_csr(indptr, indices, data, x, b, root, residual, g):
+def sweep_csr(indptr, indices, data, x, b, root, residual, sums):
     """Sweep a CSR block, real or complex, whose `indptr` points into `indices` and `data`."""
     weighted = root.shape[0] > 0
+    g = sums[0]
+    # As many entries per sum as in dense rows.
+    run = _RUN // 4 * g.shape[0]
+    count, full = 0, indptr[0] + run
     squares = 0.0
     for i in range(indptr.shape[0] - 1):
         start, stop = indptr[i], indptr[i + 1]
@@ -211,6 +245,10 @@ def sweep_csr(indptr, indices, data, x, b, root, residual, g):
             s *= root[i]
         for k in range(start, stop):
             g[np.uintp(indices[k])] += np.conj(data[k]) * s
+        if stop >= full:
+            count += 1
+            carry(sums, count)
+            full = stop + run
     return squares
 
 

@@ -14,18 +14,13 @@ from rnla.linalg.precondition import preconditioner_from_factor
 from rnla.lstsq._certificate import KarlsonWalden
 from rnla.lstsq._choose import is_damped_wide
 from rnla.lstsq._defaults import DENSE_BYTES, EPS
-from rnla.lstsq._forward import lagging
+from rnla.lstsq._forward import ForwardError
 from rnla.lstsq._iterations import spir
 from rnla.lstsq._methods import Gram
 from rnla.lstsq._minimum_norm import solve_minimum_norm
 from rnla.lstsq._problem import Problem, Solved
-from rnla.lstsq._rounds import Round
 from rnla.lstsq._stationary import stationary
 from rnla.lstsq._surrogate import better_start
-
-# A step costs little beside the Gram matrix: it is taken for a correction of these levels of the
-# forward error.
-_MARGIN = 2.0
 
 
 def solve_gram(problem: Problem, method: Gram) -> Solved | None:
@@ -50,10 +45,8 @@ def solve_gram(problem: Problem, method: Gram) -> Solved | None:
     X = better_start(problem, P, P.matmat(P.rmatmat(C)))
     certificate = KarlsonWalden(P)
 
-    def lags(now: Round) -> NDArray[np.bool_]:
-        return lagging(now, certificate, P, problem.tolerance, _MARGIN)
-
-    states = stationary(A, B, X, P, certificate, problem.tolerance, lags=lags)
+    forward = ForwardError(certificate, P, problem.tolerance, len(B))
+    states = stationary(A, B, X, P, certificate, problem.tolerance, forward=forward)
     return Solved.with_preconditioner(problem.run(states), P, "gram")
 
 

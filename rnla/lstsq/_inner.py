@@ -50,7 +50,7 @@ def conjugate_gradients(
     R = P.rmatmat(now.G[:, columns])
     r_norm = now.r_norm[columns]
     x_size = certificate.size(now.X[:, columns])
-    forward = forward_level(certificate, P, x_size, r_norm)
+    forward = forward_level(certificate, P, x_size, r_norm, len(B))
     start = np.linalg.norm(R, axis=0)
     Z, rho = R, start**2
     active = rho > 0
@@ -100,7 +100,7 @@ def heavy_ball(
     C = P.rmatmat(now.G[:, columns])
     r_norm = now.r_norm[columns]
     x_size = certificate.size(now.X[:, columns])
-    forward = forward_level(certificate, P, x_size, r_norm)
+    forward = forward_level(certificate, P, x_size, r_norm, len(B))
     start = np.linalg.norm(C, axis=0)
     dY += C
     former = dY.copy()
@@ -141,7 +141,7 @@ def lsqr(
     U = B[:, columns] - A.product(now.X[:, columns])
     r_norm = now.r_norm[columns]
     x_size = certificate.size(now.X[:, columns])
-    forward = forward_level(certificate, P, x_size, r_norm)
+    forward = forward_level(certificate, P, x_size, r_norm, len(B))
     beta = np.linalg.norm(U, axis=0)
     U = _divided(U, beta)
     V = P.rmatmat(A.adjoint_product(U))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
@@ -14,7 +13,7 @@ from rnla._core.driver import Iteration, State
 from rnla.linalg.normal import NormalOperator, SingleNormal
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._certificate import KarlsonWalden
-from rnla.lstsq._forward import lagging
+from rnla.lstsq._forward import ForwardError
 from rnla.lstsq._inner import conjugate_gradients
 from rnla.lstsq._quadrature import QuadratureCertificate
 from rnla.lstsq._rounds import Round, certified, worst
@@ -86,11 +85,9 @@ def spir(
     ) -> Iterator[NDArray[np.float64]]:
         return inner(surrogate or A, P, judge, now, B, columns, dY, tolerance, first)
 
-    def lags(now: Round) -> NDArray[np.bool_]:
-        return lagging(now, judge, P, tolerance)
-
     start = certified(A, B, X, judge, tolerance)
-    return refinement(start, P.rank, correct, form, advance, tolerance, rounds, lags)
+    forward = ForwardError(judge, P, tolerance, len(B))
+    return refinement(start, P.rank, correct, form, advance, tolerance, rounds, forward)
 
 
 def refinement(
@@ -103,7 +100,7 @@ def refinement(
     advance: Callable[[RoundT, NDArray[Any], NDArray[np.intp], bool], RoundT],
     tolerance: float,
     rounds: int | None = None,
-    lags: Callable[[RoundT], NDArray[np.bool_]] | None = None,
+    forward: ForwardError | None = None,
 ) -> Iteration:
     """Yield the states of rounds of refinement, whatever they correct.
 
@@ -124,8 +121,8 @@ def refinement(
         Error that is wanted.
     rounds : int or None
         Rounds at the most; None: as many as gain.
-    lags : callable or None
-        Tells which columns are worth one more round, although their error is as small as wanted.
+    forward : ForwardError or None
+        Knows which columns are worth another round, although their error is as small as wanted.
 
     Yields
     ------
@@ -134,8 +131,8 @@ def refinement(
     """
     n_iter, n_rounds, flat = 0, 0, 0
     first = rounds != 1
-    late = np.zeros(len(now.errors), np.bool_)
-    stop = yield now.state(n_iter)
+    late = _late(forward, now)
+    stop = yield now.state(n_iter, late)
     while not stop and rank > 0:
         columns = np.flatnonzero(~(now.errors <= tolerance) | late)
         dY = np.zeros((rank, len(columns)), now.X.dtype)
@@ -146,20 +143,18 @@ def refinement(
                 break
         before, now = now, advance(now, dY, columns, first)
         n_rounds += 1
-        late = np.zeros_like(late) if lags is None or late.any() else lags(now)
-        if late.any() and n_rounds != rounds:
-            # Not yet offered to the driver, who would be content with it.
-            stop = (yield replace(now.state(n_iter), certified=False)) or stop
-            first = False
-            if not stop:
-                continue
-        stop = (yield now.state(n_iter)) or stop
+        late = _late(forward, now)
+        stop = (yield now.state(n_iter, late)) or stop
         # The start may have a small backward error only because its x is far too large, so the
         # first round is not judged by it.
-        gained = first or worst(now.errors) < 0.5 * worst(before.errors)
+        gained = first or late.any() or worst(now.errors) < 0.5 * worst(before.errors)
         flat = 0 if gained else flat + 1
         stop = stop or flat >= FLAT_ROUNDS or n_rounds == rounds
         first = False
+
+
+def _late(forward: ForwardError | None, now: Round) -> NDArray[np.bool_]:
+    return np.zeros(len(now.errors), np.bool_) if forward is None else forward.late(now)
 
 
 def moved(X: NDArray[Any], step: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:

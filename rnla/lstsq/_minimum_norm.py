@@ -118,14 +118,14 @@ class DualRound(Round):
     residual_unit: NDArray[np.float64]
     damp: float = 0.0
 
-    def state(self, n_iter: int) -> State:
+    def state(self, n_iter: int, late: NDArray[np.bool_] | None = None) -> State:
         """Return it as the driver's certified state, in the caller's coordinates."""
         r_norm = self.r_norm
         if self.damp:
             x, z = np.split(self.X, [len(self.X) - len(self.G)])
             r_norm = np.hypot(*map(column_sizes, (self.G + self.damp * z, self.damp * x)))
         return replace(
-            super().state(n_iter),
+            super().state(n_iter, late),
             form=lambda: caller_part(self.unit * self.X.conj(), len(self.G), self.damp),
             residual_norm=self.residual_unit * r_norm,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from rnla._core.driver import Iteration
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._certificate import KarlsonWalden
-from rnla.lstsq._forward import lagging
+from rnla.lstsq._forward import ForwardError
 from rnla.lstsq._iterations import FLAT_ROUNDS
 from rnla.lstsq._rounds import certified, worst
 
@@ -65,22 +64,19 @@ def sirr(
     """
     certificate = KarlsonWalden(P)
     now = certified(A, B, X, certificate, tolerance)
-    n_iter, flat, held = 0, 0, False
-    stop = yield now.state(0)
+    forward = ForwardError(certificate, P, tolerance, len(B))
+    n_iter, flat = 0, 0
+    stop = yield now.state(0, forward.late(now))
     while not stop and flat < FLAT_ROUNDS:
         n_iter += 1
         t = depth or min(n_iter, deepest(P.condition))
         X = now.X + _recursive(A, P, now.G, t, krylov)
         before, now = now, certified(A, B, X, certificate, tolerance)
-        if not held and lagging(now, certificate, P, tolerance).any():
-            held = True
-            stop = yield replace(now.state(n_iter), certified=False)
-            if not stop:
-                continue
-        stop = yield now.state(n_iter)
+        late = forward.late(now)
+        stop = yield now.state(n_iter, late)
         # While the depth grows, a round may gain little and the next one much.
         growing = depth is None and n_iter < deepest(P.condition)
-        gained = growing or worst(now.errors) < 0.5 * worst(before.errors)
+        gained = growing or late.any() or worst(now.errors) < 0.5 * worst(before.errors)
         flat = 0 if gained else flat + 1
 
 

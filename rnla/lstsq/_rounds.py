@@ -31,11 +31,18 @@ class Round:
     errors: NDArray[np.float64]
     recertify: Recertify
 
-    def state(self, n_iter: int) -> State:
-        """Return it as the driver's certified state."""
+    def state(self, n_iter: int, late: NDArray[np.bool_] | None = None) -> State:
+        """Return it as the driver's certified state, late if a column is."""
         X = self.X
         return State(
-            n_iter, worst(self.errors), True, lambda: X, self.r_norm, self.errors, self.recertify
+            n_iter=n_iter,
+            error=worst(self.errors),
+            certified=True,
+            form=lambda: X,
+            residual_norm=self.r_norm,
+            column_errors=self.errors,
+            recertify=self.recertify,
+            late=late is not None and bool(late.any()),
         )
 
 

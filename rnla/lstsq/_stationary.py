@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +12,9 @@ from rnla._core.driver import Iteration
 from rnla.linalg.normal import NormalOperator
 from rnla.linalg.precondition import Preconditioner
 from rnla.lstsq._certificate import KarlsonWalden
+from rnla.lstsq._forward import ForwardError
 from rnla.lstsq._path_operators import PathCertificate, PathNormal, PathPreconditioner
-from rnla.lstsq._rounds import Round, certified
+from rnla.lstsq._rounds import certified
 
 # Updates in a row that may fail to shrink by this factor against the last that did.
 _SHRINK = 0.9
@@ -34,7 +33,7 @@ def stationary(
     *,
     damping: float = 1.0,
     momentum: float = 0.0,
-    lags: Callable[[Round], NDArray[np.bool_]] | None = None,
+    forward: ForwardError | None = None,
 ) -> Iteration:
     """Yield the states of ``x <- x + alpha P P^H A^H (b - A x) + beta (x - x_old)``.
 
@@ -58,9 +57,8 @@ def stationary(
         Relative backward error that is wanted.
     damping, momentum : float
         The factors alpha and beta.
-    lags : callable or None
-        Tells which columns are worth one more step, although their error is as small as wanted. Of
-        the start it is asked, too; that step belongs to the start and is not counted.
+    forward : ForwardError or None
+        Knows which columns are worth another step, although their error is as small as wanted.
 
     Yields
     ------
@@ -73,11 +71,9 @@ def stationary(
        problems", SIAM J. Matrix Anal. Appl. 45 (2024), arXiv:2311.04362.
     """
     now = certified(A, B, X, certificate, tolerance)
-    if lags is not None and lags(now).any():
-        now = certified(A, B, now.X + P.matmat(P.rmatmat(now.G)), certificate, tolerance)
     dY: Any = 0.0
     smallest = np.full(X.shape[1], np.inf)
-    stop = yield now.state(0)
+    stop = yield now.state(0, None if forward is None else forward.late(now))
     n_iter, flat = 0, 0
     window = _SWING if momentum else 1
     sizes: deque[Any] = deque(maxlen=window)
@@ -85,12 +81,7 @@ def stationary(
         n_iter += 1
         dY = damping * P.rmatmat(now.G) + momentum * dY
         now = certified(A, B, now.X + P.matmat(dY), certificate, tolerance)
-        if lags is not None and lags(now).any():
-            # Not yet offered to the driver, who would be content with it.
-            lags = None
-            if not (stop := (yield replace(now.state(n_iter), certified=False))):
-                continue
-        stop = yield now.state(n_iter)
+        stop = yield now.state(n_iter, None if forward is None else forward.late(now))
         # The update, unlike the backward error, falls in every step until rounding stops it.
         sizes.append(np.linalg.norm(dY, axis=0))
         size = np.max(sizes, axis=0)

@@ -49,8 +49,8 @@ def test_rows(shape, dtype, residual, rng):
     m, n = shape
     A, x, b = gaussian(m, n, rng, dtype), rng.standard_normal(n), rng.standard_normal(m)
     assert_placement_does_not_matter(
-        lambda A, x, b, g: sweep.sweep_rows(A, x, b, NO_WEIGHTS, residual, g),
-        [A, x, b, np.zeros(n)],
+        lambda A, x, b, sums: sweep.sweep_rows(A, x, b, NO_WEIGHTS, residual, sums),
+        [A, x, b, np.zeros((sweep.LEVELS, n))],
         rng,
     )
 
@@ -59,9 +59,11 @@ def test_rows(shape, dtype, residual, rng):
 @pytest.mark.parametrize("shape", [(7, 5), (2000, 40)])
 def test_rows_pair(shape, residual, rng):
     m, n = shape
-    arrays = [gaussian(m, n, rng), gaussian(2, n, rng), gaussian(m, 2, rng), np.zeros((2, n))]
+    sums = np.zeros((sweep.LEVELS, 2, n))
     assert_placement_does_not_matter(
-        lambda A, X, B, G: sweep.sweep_rows_pair(A, X, B, NO_WEIGHTS, residual, G), arrays, rng
+        lambda A, X, B, sums: sweep.sweep_rows_pair(A, X, B, NO_WEIGHTS, residual, sums),
+        [gaussian(m, n, rng), gaussian(2, n, rng), gaussian(m, 2, rng), sums],
+        rng,
     )
 
 
@@ -76,11 +78,11 @@ def test_columns(dtype, start, residual, rng):
         gaussian(n, 1, rng, wide)[:, 0],
         gaussian(m, 1, rng, wide)[:, 0],
         np.zeros(256, wide),
-        np.zeros(n, wide),
+        np.zeros((sweep.LEVELS, n), wide),
     ]
     assert_placement_does_not_matter(
-        lambda AT, x, b, y, g: sweep.sweep_columns(
-            AT, start, start + 750, x, b, NO_WEIGHTS, residual, y, g
+        lambda AT, x, b, y, sums: sweep.sweep_columns(
+            AT, start, start + 750, x, b, NO_WEIGHTS, residual, y, sums
         ),
         arrays,
         rng,
@@ -97,10 +99,10 @@ def test_csr(dtype, residual, rng):
         gaussian(m * width, 1, rng, dtype)[:, 0],
         gaussian(n, 1, rng, dtype)[:, 0],
         gaussian(m, 1, rng, dtype)[:, 0],
-        np.zeros(n, dtype),
+        np.zeros((sweep.LEVELS, n), dtype),
     ]
     assert_placement_does_not_matter(
-        lambda p, i, d, x, b, g: sweep.sweep_csr(p, i, d, x, b, NO_WEIGHTS, residual, g),
+        lambda p, i, d, x, b, sums: sweep.sweep_csr(p, i, d, x, b, NO_WEIGHTS, residual, sums),
         arrays,
         rng,
     )

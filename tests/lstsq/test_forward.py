@@ -4,6 +4,9 @@ import lstsq_cases as cases
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.sparse
+
+from rnla.lstsq import Gram
 
 EPS = np.finfo(float).eps
 WELL = [(1e1, 1.0), (1e3, 1e-6), (1e5, 1e-12), (1e6, 1e-12), (1e6, 1e-3), (1e5, 0.0)]
@@ -60,3 +63,45 @@ def test_a_callers_tolerance_costs_no_more_steps(rng):
     enough = cases.lstsq_refine(A, b, method="spir", rtol=1e-14, rng=1)
     assert enough.backward_error <= 1e-14
     assert enough.n_passes < accurate.n_passes
+
+
+def exact_problem(m, n, condition, residual, rng):
+    """A problem with its solution in extended precision and the error of QR, its mean square."""
+    left, right = (np.linalg.qr(rng.standard_normal((k, n)))[0] for k in (m, n))
+    A = left * np.geomspace(1, 1 / condition, n) @ right.T
+    Q, R = np.linalg.qr(A)
+    noise = rng.standard_normal(m)
+    noise -= Q @ (Q.T @ noise)
+    b = A @ rng.standard_normal(n) + residual * noise / np.linalg.norm(noise)
+    # Refinement of the augmented system r + A x = b, A^T r = 0.
+    A_long, b_long = A.astype(np.longdouble), b.astype(np.longdouble)
+    x, r = np.zeros(n, np.longdouble), b_long.copy()
+    for _ in range(20):
+        f = np.asarray(b_long - r - A_long @ x, float)
+        g = scipy.linalg.solve_triangular(R, np.asarray(-(A_long.T @ r), float), trans="T")
+        dx = scipy.linalg.solve_triangular(R, Q.T @ f - g)
+        x, r = x + dx, r + (f - Q @ (Q.T @ f - g))
+    squares = []
+    for _ in range(4):
+        order = rng.permutation(m)
+        T = np.linalg.qr(np.column_stack([A[order], b[order]]), mode="r")
+        y = scipy.linalg.solve_triangular(T[:n, :n], T[:n, n])
+        squares.append(float(np.sum((y - x) ** 2)))
+    of_qr = np.sqrt(np.mean(squares))
+    assert np.linalg.norm(dx) < 0.05 * of_qr
+    return A, b, x, of_qr
+
+
+@pytest.mark.parametrize("method", ["auto", "spir", "spne", "sirr", "fossils", "gram"])
+@pytest.mark.parametrize("case", [(1e3, 1.0), (1e5, 1e-3), (1e7, 1e-6)], ids=str)
+@pytest.mark.parametrize("layout", [np.asarray, np.asfortranarray, scipy.sparse.csr_array])
+def test_tall_narrow_problems_are_as_accurate_as_by_qr(layout, case, method, rng):
+    # Where rows are many against columns, QR gains from averaging; long sums would not.
+    found = []
+    for seed in range(12):
+        A, b, x, of_qr = exact_problem(4000, 8, *case, rng)
+        with_limit = Gram(condition_limit=5e7) if method == "gram" else method
+        mine = cases.lstsq_refine(layout(A), b, method=with_limit, rng=seed).x
+        found.append(float(np.linalg.norm(np.asarray(mine - x, float))) / of_qr)
+    assert np.median(found) < 5
+    assert np.sort(found)[-3] < 10

@@ -68,7 +68,7 @@ def test_complex_starts(rng):
     exact = np.linalg.lstsq(A.astype(complex), b)[0]
     result = lstsq_refine(A, b, x0=exact, method="spir", rng=0)
     np.testing.assert_allclose(result.x, exact, atol=1e-13)
-    assert result.n_iter <= 2
+    assert 2 * result.n_iter < lstsq_refine(A, b, method="spir", rng=0).n_iter
     result = lstsq_refine(A + 0j, b, x0=np.zeros(10), method="spir", rng=0)
     np.testing.assert_allclose(result.x, exact, atol=1e-13)
 

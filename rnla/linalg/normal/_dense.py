@@ -48,7 +48,7 @@ class DenseNormal(NormalOperator):
             return self._sweep_complex(X, B)
         x = np.ascontiguousarray(X[:, 0])
         b = np.empty(0) if B is None else np.ascontiguousarray(B[:, 0])
-        G, squares = self._chunks(self.shape[1:], self.dtype)
+        sums, squares = self._chunks(self.shape[1:], self.dtype)
 
         def task(chunk: int, start: int, stop: int) -> None:
             squares[chunk] = sweep.sweep_rows(
@@ -57,11 +57,11 @@ class DenseNormal(NormalOperator):
                 b[start:stop],
                 self.root[start:stop],
                 B is not None,
-                G[chunk],
+                sums[chunk],
             )
 
         self._run(task)
-        return G.sum(axis=0)[:, None], squares.sum(keepdims=True)
+        return sums.sum(axis=(0, 1))[:, None], squares.sum(keepdims=True)
 
     def _sweep_complex(
         self, X: NDArray[Any], B: NDArray[Any] | None
@@ -74,7 +74,7 @@ class DenseNormal(NormalOperator):
         real_view = self.A.view(self.A.real.dtype)
         b = np.empty((0, 2)) if B is None else np.ascontiguousarray(B[:, 0]).view(float)
         b = b.reshape(-1, 2)
-        G, squares = self._chunks((2, 2 * len(x)), np.dtype(np.float64))
+        sums, squares = self._chunks((2, 2 * len(x)), np.dtype(np.float64))
 
         def task(chunk: int, start: int, stop: int) -> None:
             squares[chunk] = sweep.sweep_rows_pair(
@@ -83,11 +83,11 @@ class DenseNormal(NormalOperator):
                 b[start:stop],
                 self.root[start:stop],
                 B is not None,
-                G[chunk],
+                sums[chunk],
             )
 
         self._run(task)
-        (u, v) = G.sum(axis=0)
+        (u, v) = sums.sum(axis=(0, 1))
         # conj(a + ib)(y + iz) = (ay + bz) + i(az - by)
         g = (u[0::2] + v[1::2]) + 1j * (v[0::2] - u[1::2])
         return g[:, None], squares.sum(keepdims=True)
@@ -97,18 +97,18 @@ class DenseNormal(NormalOperator):
     ) -> tuple[NDArray[Any], NDArray[np.float64]]:
         x = np.ascontiguousarray(X[:, 0])
         b = np.empty(0, self.dtype) if B is None else np.ascontiguousarray(B[:, 0], self.dtype)
-        G, squares = self._chunks(self.shape[1:], self.dtype)
+        sums, squares = self._chunks(self.shape[1:], self.dtype)
         least, most = _FORTRAN_ROWS
         rows = max(least, min(most, _FORTRAN_ENTRIES // self.shape[1]))
 
         def task(chunk: int, start: int, stop: int) -> None:
             y = np.empty(rows, self.dtype)
             squares[chunk] = sweep.sweep_columns(
-                self.A.T, start, stop, x, b, self.root, B is not None, y, G[chunk]
+                self.A.T, start, stop, x, b, self.root, B is not None, y, sums[chunk]
             )
 
         self._run(task)
-        return G.sum(axis=0)[:, None], squares.sum(keepdims=True)
+        return sums.sum(axis=(0, 1))[:, None], squares.sum(keepdims=True)
 
     def _sweep_block(
         self, X: NDArray[Any], B: NDArray[Any] | None
@@ -172,7 +172,7 @@ class DenseNormal(NormalOperator):
 
     def _chunks(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tuple[Any, Any]:
         count = len(self._parts())
-        return np.zeros((count, *shape), dtype), np.zeros(count)
+        return np.zeros((count, sweep.LEVELS, *shape), dtype), np.zeros(count)
 
     def _run(self, task: Any) -> None:
         run_parts(task, [(chunk, *part) for chunk, part in enumerate(self._parts())])

@@ -48,7 +48,7 @@ class SparseNormal(NormalOperator):
         # A private result per chunk: few chunks where n is large against the work.
         count = min(CHUNKS, 1 + self.A.nnz // max(CHUNK_ENTRIES, 4 * n))
         parts = even_parts(m, count)
-        G = np.zeros((len(parts), n), self.dtype)
+        sums = np.zeros((len(parts), sweep.LEVELS, n), self.dtype)
         squares_of = np.zeros(len(parts))
         indptr, indices, data = self.A.indptr, self.A.indices, self.A.data
 
@@ -61,11 +61,11 @@ class SparseNormal(NormalOperator):
                 b[start:stop],
                 self.root[start:stop],
                 B is not None,
-                G[chunk],
+                sums[chunk],
             )
 
         run_parts(task, [(chunk, *part) for chunk, part in enumerate(parts)])
-        return G.sum(axis=0)[:, None], squares_of.sum(keepdims=True)
+        return sums.sum(axis=(0, 1))[:, None], squares_of.sum(keepdims=True)
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self.rooted(self.A @ X, 0))
