@@ -4,7 +4,7 @@ Vectors are double precision whatever A is stored in. `residual` chooses the sec
 it `b` may be empty. If `root` is not empty, row i of A counts as ``root[i]`` times itself. Each
 function returns ``sum(abs(y)**2)``.
 
-The products g are added up in `sums`, zeros of shape (`LEVELS`, ...), whose sum over the levels is
+The products g are added up in `sums`, zeros of shape (levels, ...), whose sum over the levels is
 g: short runs of rows, runs of runs, and so on. One long sum would lose the square root of its
 length against Householder QR, whose forward error these products decide.
 """
@@ -224,8 +224,12 @@ def sweep_columns(AT, start, stop, x, b, root, residual, y, sums):
 
 @reduction_kernel
 def sweep_csr(indptr, indices, data, x, b, root, residual, sums):
-    """Sweep a CSR block, real or complex, whose `indptr` points into `indices` and `data`."""
+    """Sweep a CSR block, real or complex, whose `indptr` points into `indices` and `data`.
+
+    With an empty `x`, `b` takes the place of y: then it is ``g += A^H b``.
+    """
     weighted = root.shape[0] > 0
+    given = x.shape[0] == 0
     g = sums[0]
     # As many entries per sum as in dense rows.
     run = _RUN // 4 * g.shape[0]
@@ -234,8 +238,9 @@ def sweep_csr(indptr, indices, data, x, b, root, residual, sums):
     for i in range(indptr.shape[0] - 1):
         start, stop = indptr[i], indptr[i + 1]
         s = g[0] * 0
-        for k in range(start, stop):
-            s += data[k] * x[np.uintp(indices[k])]
+        if not given:
+            for k in range(start, stop):
+                s += data[k] * x[np.uintp(indices[k])]
         if weighted:
             s *= root[i]
         if residual:
@@ -250,6 +255,51 @@ def sweep_csr(indptr, indices, data, x, b, root, residual, sums):
             carry(sums, count)
             full = stop + run
     return squares
+
+
+@reduction_kernel
+def sweep_csr_block(indptr, indices, data, X, B, root, residual, y, squares, sums):
+    """Sweep a CSR block with all columns of `X` (n, k), `B` (rows, k); `y` (k,) is scratch.
+
+    Adds to `squares` (k,) instead of returning them; the levels of `sums` are n * k long. With
+    an empty `X`, `B` takes the place of y.
+    """
+    k = y.shape[0]
+    weighted = root.shape[0] > 0
+    given = X.shape[0] == 0
+    g = sums[0].reshape(sums.shape[1] // k, k)
+    run = _RUN // 4 * g.shape[0]
+    count, full = 0, indptr[0] + run
+    for i in range(indptr.shape[0] - 1):
+        start, stop = indptr[i], indptr[i + 1]
+        for j in range(k):
+            y[j] = 0
+        if not given:
+            for p in range(start, stop):
+                row = X[np.uintp(indices[p])]
+                a = data[p]
+                for j in range(k):
+                    y[j] += a * row[j]
+        if weighted:
+            for j in range(k):
+                y[j] *= root[i]
+        if residual:
+            for j in range(k):
+                y[j] = B[i, j] - y[j]
+        for j in range(k):
+            squares[j] += y[j].real * y[j].real + y[j].imag * y[j].imag
+        if weighted:
+            for j in range(k):
+                y[j] *= root[i]
+        for p in range(start, stop):
+            row = g[np.uintp(indices[p])]
+            a = np.conj(data[p])
+            for j in range(k):
+                row[j] += a * y[j]
+        if stop >= full:
+            count += 1
+            carry(sums, count)
+            full = stop + run
 
 
 @reduction_kernel

@@ -109,6 +109,26 @@ def test_csr(dtype, residual, rng):
 
 
 @pytest.mark.parametrize("dtype", REAL_AND_COMPLEX)
+def test_csr_block(dtype, rng):
+    m, n, width, k = 3000, 60, 9, 5
+    arrays = [
+        np.arange(0, m * width + 1, width, dtype=np.int32),
+        rng.integers(0, n, m * width).astype(np.int32),
+        gaussian(m * width, 1, rng, dtype)[:, 0],
+        gaussian(n, k, rng, dtype),
+        gaussian(m, k, rng, dtype),
+        np.zeros(k, dtype),
+        np.zeros(k),
+        np.zeros((sweep.LEVELS, n * k), dtype),
+    ]
+    assert_placement_does_not_matter(
+        lambda p, i, d, X, B, *out: sweep.sweep_csr_block(p, i, d, X, B, NO_WEIGHTS, True, *out),
+        arrays,
+        rng,
+    )
+
+
+@pytest.mark.parametrize("dtype", REAL_AND_COMPLEX)
 @pytest.mark.parametrize("n", [3, 40, 200])
 def test_triangles(n, dtype, rng):
     R = np.triu(gaussian(n, n, rng, dtype)) / np.sqrt(n) + 2 * np.eye(n)

@@ -18,20 +18,26 @@ def lost_digits(compute, A, b):
     return float(error) / (EPS * np.linalg.norm(A[:, 0]) * np.linalg.norm(b) / np.sqrt(len(b)))
 
 
-def gradient_at_zero(layout, A, b):
-    zero = np.zeros((A.shape[1], 1), A.dtype)
-    return as_normal(layout(A)).gradient(zero, b[:, None])[0][:, 0]
+def gradient_at_zero(layout, A, b, columns):
+    zero = np.zeros((A.shape[1], columns), A.dtype)
+    return as_normal(layout(A)).gradient(zero, np.tile(b[:, None], columns))[0][:, -1]
+
+
+def adjoint_product(layout, A, b, columns):
+    return as_normal(layout(A)).adjoint_product(np.tile(b[:, None], columns))[:, -1]
 
 
 @pytest.mark.parametrize("dtype", [float, complex])
 @pytest.mark.parametrize("layout", sorted(LAYOUTS))
+@pytest.mark.parametrize("columns", [1, 2, 5])
 @pytest.mark.parametrize("m", [5000, 300_000])
-def test_gradients_lose_next_to_nothing_however_many_the_rows(m, layout, dtype, rng):
+def test_gradients_lose_next_to_nothing_however_many_the_rows(m, columns, layout, dtype, rng):
     A, b = rng.standard_normal((m, 6)).astype(dtype), rng.standard_normal(m).astype(dtype)
     if dtype is complex:
         A += 1j * rng.standard_normal(A.shape)
         b += 1j * rng.standard_normal(m)
-    assert lost_digits(lambda A, b: gradient_at_zero(LAYOUTS[layout], A, b), A, b) < 4
+    assert lost_digits(lambda A, b: gradient_at_zero(LAYOUTS[layout], A, b, columns), A, b) < 4
+    assert lost_digits(lambda A, b: adjoint_product(LAYOUTS[layout], A, b, columns), A, b) < 4
 
 
 def test_one_long_sum_loses_the_root_of_its_length(rng):

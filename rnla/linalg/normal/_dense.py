@@ -19,7 +19,9 @@ _BLOCK_ENTRIES = 1 << 20
 _FORTRAN_ROWS = (64, 256)
 _FORTRAN_ENTRIES = 1 << 17
 _WIDE_GRAM = 600
-_SUM_ROWS = 512
+# BLAS adds up as many rows in one sum as it is given.
+_RUN = 128
+_ADJOINT_ENTRIES = 1 << 20
 _GRAM_PARTS, _GRAM_PART_ENTRIES = 16, 1 << 18
 # BLAS multiplies large blocks faster, and each of them adds a whole Gram matrix to the sum.
 _GRAM_ENTRIES, _WIDE_GRAM_ENTRIES = 1 << 20, 1 << 22
@@ -131,7 +133,7 @@ class DenseNormal(NormalOperator):
                 if B is not None:
                     np.subtract(B[first:last], Y, out=Y)
                 squares[part] += np.einsum("ij,ij->j", Y.conj(), Y).real
-                G[part] += (Y.conj().T @ block).conj().T
+                G[part] += _in_runs(block, Y)
 
         with single_threaded_blas():
             run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
@@ -146,11 +148,11 @@ class DenseNormal(NormalOperator):
     def _adjoint(self, Y: NDArray[Any]) -> NDArray[Any]:
         # Short sums, added pairwise, keep a sum over very many rows exact to a few roundings.
         m, n = self.shape
-        parts = even_parts(m, -(-m // max(_SUM_ROWS, n)))
+        parts = even_parts(m, -(-m * n // _ADJOINT_ENTRIES))
         G = np.empty((n, Y.shape[1], len(parts)), self.dtype)
 
         def task(part: int, start: int, stop: int) -> None:
-            G[:, :, part] = (Y[start:stop].conj().T @ self._rows(start, stop)).conj().T
+            G[:, :, part] = _in_runs(self._rows(start, stop), Y[start:stop])
 
         with single_threaded_blas():
             run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
@@ -249,6 +251,20 @@ class DenseNormal(NormalOperator):
 
     def check_finite(self) -> None:
         check_finite_array(self.A, "A")
+
+
+def _in_runs(block: NDArray[Any], Y: NDArray[Any]) -> NDArray[Any]:
+    """Return ``block^H Y``, added up over short runs of rows and then in pairs."""
+    whole = len(block) // _RUN * _RUN
+    G = Y[whole:].conj().T @ block[whole:]
+    Y_runs = Y[:whole].reshape(-1, _RUN, Y.shape[1])
+    terms = Y_runs.conj().transpose(0, 2, 1) @ block[:whole].reshape(-1, _RUN, block.shape[1])
+    while len(terms) > 1:
+        half = len(terms) // 2
+        terms[:half] += terms[half : 2 * half]
+        terms[: len(terms) % 2] += terms[2 * half :]
+        terms = terms[:half]
+    return np.asarray((G + terms.sum(axis=0)).conj().T)
 
 
 def _add_gram(

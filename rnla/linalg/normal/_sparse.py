@@ -19,6 +19,10 @@ from rnla.sketch import SketchingOperator
 _BLOCK_ENTRIES = 1 << 20
 _INLINE_UPDATES = 1 << 16
 _MIRROR_ROWS = 256
+# From so many columns on, they are swept in step.
+_BLOCK_COLUMNS = 4
+# Entries per column that one sum may hold.
+_SHORT_SUM = 64
 
 
 class SparseNormal(NormalOperator):
@@ -39,39 +43,78 @@ class SparseNormal(NormalOperator):
     def _sweep(
         self, X: NDArray[Any], B: NDArray[Any] | None
     ) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        if X.shape[1] > 1:
-            Y = self._product(X) if B is None else B - self._product(X)
-            return self._adjoint(Y), np.einsum("ij,ij->j", Y.conj(), Y).real
-        x = np.ascontiguousarray(X[:, 0], self.dtype)
-        b = np.empty(0, self.dtype) if B is None else np.ascontiguousarray(B[:, 0], self.dtype)
-        m, n = self.shape
-        # A private result per chunk: few chunks where n is large against the work.
-        count = min(CHUNKS, 1 + self.A.nnz // max(CHUNK_ENTRIES, 4 * n))
-        parts = even_parts(m, count)
-        sums = np.zeros((len(parts), sweep.LEVELS, n), self.dtype)
-        squares_of = np.zeros(len(parts))
-        indptr, indices, data = self.A.indptr, self.A.indices, self.A.data
+        if X.shape[1] >= _BLOCK_COLUMNS:
+            return self._sweep_block(X, B)
+        columns = [
+            self._sweep_column(X[:, j], None if B is None else B[:, j]) for j in range(X.shape[1])
+        ]
+        return np.stack([g for g, _ in columns], axis=1), np.array([s for _, s in columns])
+
+    def _sweep_column(
+        self, x: NDArray[Any], b: NDArray[Any] | None
+    ) -> tuple[NDArray[Any], np.float64]:
+        x = np.ascontiguousarray(x, self.dtype)
+        b = np.empty(0, self.dtype) if b is None else np.ascontiguousarray(b, self.dtype)
+        parts, sums = self._chunks(1)
+        squares = np.zeros(len(parts))
+        residual = len(b) > 0
 
         def task(chunk: int, start: int, stop: int) -> None:
-            squares_of[chunk] = sweep.sweep_csr(
-                indptr[start : stop + 1],
-                indices,
-                data,
+            squares[chunk] = sweep.sweep_csr(
+                self.A.indptr[start : stop + 1],
+                self.A.indices,
+                self.A.data,
                 x,
                 b[start:stop],
                 self.root[start:stop],
-                B is not None,
+                residual,
                 sums[chunk],
             )
 
         run_parts(task, [(chunk, *part) for chunk, part in enumerate(parts)])
-        return sums.sum(axis=(0, 1))[:, None], squares_of.sum(keepdims=True)
+        return sums.sum(axis=(0, 1)), squares.sum()
+
+    def _sweep_block(
+        self, X: NDArray[Any], B: NDArray[Any] | None
+    ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        n, k = self.shape[1], X.shape[1]
+        X = np.ascontiguousarray(X, self.dtype)
+        b = np.empty((0, k), self.dtype) if B is None else np.ascontiguousarray(B, self.dtype)
+        parts, sums = self._chunks(k)
+        squares_of = np.zeros((len(parts), k))
+
+        def task(chunk: int, start: int, stop: int) -> None:
+            sweep.sweep_csr_block(
+                self.A.indptr[start : stop + 1],
+                self.A.indices,
+                self.A.data,
+                X,
+                b[start:stop],
+                self.root[start:stop],
+                B is not None,
+                np.empty(k, self.dtype),
+                squares_of[chunk],
+                sums[chunk],
+            )
+
+        run_parts(task, [(chunk, *part) for chunk, part in enumerate(parts)])
+        return sums.sum(axis=(0, 1)).reshape(n, k), squares_of.sum(axis=0)
+
+    def _chunks(self, columns: int) -> tuple[list[tuple[int, int]], NDArray[Any]]:
+        # A private result per chunk: few chunks where it is large against the work.
+        m, n = self.shape
+        count = min(CHUNKS, 1 + self.A.nnz // max(CHUNK_ENTRIES, 4 * n * columns))
+        parts = even_parts(m, count)
+        # Short sums need no levels.
+        levels = sweep.LEVELS if self.A.nnz > _SHORT_SUM * len(parts) * n else 1
+        return parts, np.zeros((len(parts), levels, n * columns), self.dtype)
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self.rooted(self.A @ X, 0))
 
     def _adjoint(self, Y: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray((self.A.T @ self.rooted(Y, 0).conj()).conj())
+        # No x: the kernels take Y as what it is.
+        return self._sweep(np.empty((0, Y.shape[1])), Y)[0]
 
     def sketch(self, S: SketchingOperator) -> NDArray[Any]:
         self.n_passes += 1
