@@ -18,6 +18,8 @@ from _report import Report, parser, several, shape
 from _solvers import Solver, contenders
 from _timing import interleaved, once
 
+from rnla.lstsq._cost import default_sketch_size
+
 _COLUMNS = {
     "method": "",
     "min s": ".4g",
@@ -29,13 +31,18 @@ _COLUMNS = {
     "forward error": ".1e",
     "× gelsd": ".2f",
     "× QR": ".2f",
+    "/ limit": ".2f",
 }
+# Readings that the sketch costs at the least: 8 entries per row, one addition each.
+_SKETCH = 3.0
 # What rnla promises, and what any time must come with to count.
 _PROMISED = 10
 _ACCURATE = 100
 
 
-def compare(problem: Problem, wanted: list[str] | None, repeat: int) -> list[dict[str, Any]]:
+def compare(
+    problem: Problem, wanted: list[str] | None, repeat: int, gemm: float
+) -> list[dict[str, Any]]:
     """Return one row per solver: first its accuracy, then, where that holds, its time."""
     A, b = problem.A, problem.b
     solvers = {
@@ -87,7 +94,19 @@ def compare(problem: Problem, wanted: list[str] | None, repeat: int) -> list[dic
             rows[name]["min s"] = f"({counted[name][0]:.3g})" if name in counted else "(–)"
             rows[name]["runs"] = 1
     _ratios(rows, seconds)
+    for row in rows.values():
+        if "spir" in row["method"] and "passes" in row:
+            row["/ limit"] = row["passes"] / _limit(A, beta, gemm)
     return list(rows.values())
+
+
+def _limit(A: np.ndarray, beta: float, gemm: float) -> float:
+    """Return the readings of A that a sketch, its factor and the steps to roundoff take."""
+    m, n = A.shape
+    d = default_sketch_size(m, n)
+    steps = 2 * np.log(1 / np.finfo(float).eps) / np.log(d / n)
+    factor = (2 * d * n**2 - 2 / 3 * n**3) / gemm * beta / A.nbytes
+    return float(_SKETCH + steps + 3 + factor)
 
 
 def _attempt(solver: Solver, problem: Problem) -> Any:
@@ -146,7 +165,7 @@ def main(argv: list[str] | None = None) -> int:
             )
             # What the solvers warn of stands in the column of backward errors.
             with warnings.catch_warnings(action="ignore"):
-                rows = compare(problem, arguments.methods, arguments.repeat)
+                rows = compare(problem, arguments.methods, arguments.repeat, gemm)
             beta = max((row["beta"] for row in rows if "beta" in row), default=np.nan)
             size = problem.A.dtype.itemsize
             report.table(
@@ -167,7 +186,9 @@ def main(argv: list[str] | None = None) -> int:
     report.note(
         f"(seconds): backward error above {_ACCURATE} eps, so the time does not count; passes: "
         "min s in readings of A; reads: times that A was really read; × gelsd, × QR: how many "
-        "times faster than the faster gelsd and than QR by geqrt, by minima"
+        "times faster than the faster gelsd and than QR by geqrt, by minima; / limit: the passes over "
+        "those of the sketch (3), its QR at the speed of gemm, 2 ln(1/eps) / ln(d/n) steps and "
+        "three residuals"
     )
     if failed:
         report.note(f"backward error above {_PROMISED} eps: " + "; ".join(failed))

@@ -109,7 +109,8 @@ def lstsq_refine(
         Corrections allowed, 0 or more. Default 400, where 20 to 40 are usual; 4000 for "cgls".
     callback : callable, optional
         ``callback(state)`` after the first answer and every step, with ``state.n_iter``,
-        ``state.error``, ``state.certified`` and ``state.x``; raise ``StopIteration`` to stop.
+        ``state.error``, ``state.certified``, ``state.late`` and ``state.x``; raise
+        ``StopIteration`` to stop.
     rng : {None, int, SeedSequence, BitGenerator, Generator}, optional
         Source of the sketch, as in ``numpy.random.default_rng``. Equal seeds give equal sketches
         for any number of threads; the last bits of `x` may depend on the threads of BLAS.
