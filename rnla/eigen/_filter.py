@@ -21,6 +21,7 @@ from rnla.eigen._plan import RitzState
 from rnla.eigen._problem import Standard
 from rnla.eigen._select import Selection
 from rnla.linalg.block import SparseBlock
+from rnla.linalg.gram import GramBlock
 from rnla.linalg.orth import random_block
 
 # Vectors beside the wanted ones that go along.
@@ -44,7 +45,7 @@ class Chebyshev:
 
     Attributes
     ----------
-    main : SparseBlock
+    main : SparseBlock or GramBlock
         A, Hermitian.
     center, radius : float
         Of the interval on which the polynomial stays within [-1, 1].
@@ -52,7 +53,7 @@ class Chebyshev:
         Products with A for one with the polynomial.
     """
 
-    main: SparseBlock
+    main: SparseBlock | GramBlock
     center: float
     radius: float
     degree: int

@@ -89,8 +89,25 @@ def is_filtered(request: Request, problem: Problem, plan: Plan, options: Options
         return False
     if plan.correction is not None or plan.selection.which not in ("LA", "SA", "LM"):
         return False
-    n, k = request.n, request.k
-    return k >= _LEAST_FILTERED and 8 * k <= n and main.rows.nnz <= _PER_FILTERED * k * n
+    return filter_pays(request.n, request.k, main.rows.nnz)
+
+
+def filter_pays(n: int, k: int, nnz: int) -> bool:
+    """Tell whether products are so cheap, and so many vectors wanted, that a polynomial pays.
+
+    Parameters
+    ----------
+    n, k : int
+        Order of the operator and vectors wanted.
+    nnz : int
+        Multiplications for a column.
+
+    Returns
+    -------
+    bool
+        As measured for graphs.
+    """
+    return k >= _LEAST_FILTERED and 8 * k <= n and nnz <= _PER_FILTERED * k * n
 
 
 def _row_cost(problem: Problem) -> float:
