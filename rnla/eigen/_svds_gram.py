@@ -20,7 +20,14 @@ from rnla.eigen._problem import Standard
 from rnla.eigen._select import Selection
 from rnla.eigen._svds_check import Request
 from rnla.eigen._svds_choose import Sizes
-from rnla.eigen._svds_krylov import Aim, TripletIteration, Triplets, TripletState, golub_kahan
+from rnla.eigen._svds_krylov import (
+    Aim,
+    TripletIteration,
+    Triplets,
+    TripletState,
+    from_squares,
+    golub_kahan,
+)
 from rnla.linalg.block import BlockOperator, SparseBlock
 from rnla.linalg.gram import GramBlock
 
@@ -114,8 +121,6 @@ def _looked_at(A: BlockOperator, aim: Aim, state: RitzState) -> TripletState:
     assert state.theta is not None
     assert state.residual_norm is not None
     sigma = np.sqrt(np.maximum(state.theta, 0.0))
-    # Of A^H u for u = A v / sigma, with the roundoff of a product in the place of zero.
-    least = float(np.finfo(A.dtype).tiny) + float(np.finfo(A.dtype).eps) * sigma.max()
     return TripletState(
         n_iter=0,
         error=max(state.error, float(np.nextafter(aim.residual, 1))),
@@ -123,7 +128,7 @@ def _looked_at(A: BlockOperator, aim: Aim, state: RitzState) -> TripletState:
         form=lambda: state.x,
         form_rest=lambda X: _triplets(A, X),
         sigma=sigma,
-        residuals=state.residual_norm[: aim.k] / np.maximum(sigma, least),
+        residuals=from_squares(state.residual_norm[: aim.k], sigma, float(sigma.max())),
     )
 
 

@@ -132,6 +132,25 @@ class Aim:
         return np.asarray(np.divide(residuals, scale, out=quotients, where=residuals > 0))
 
 
+def from_squares(residuals: NDArray[Any], sigma: NDArray[Any], norm: float) -> NDArray[Any]:
+    """Return ``||A^H u - sigma v||`` for ``u = A v / sigma`` from ``||A^H A v - sigma^2 v||``.
+
+    Parameters
+    ----------
+    residuals, sigma : ndarray, shape (k,)
+        Residual norms of the Gram matrix and singular values.
+    norm : float
+        Of A.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        For singular values below the roundoff of A, as if they were that large.
+    """
+    limits = np.finfo(sigma.dtype)
+    return np.asarray(residuals / np.maximum(sigma, limits.tiny + limits.eps * norm))
+
+
 def golub_kahan(
     basis: GolubKahan, aim: Aim, block: int, *, searched: bool = False
 ) -> TripletIteration:

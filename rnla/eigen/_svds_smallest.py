@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.eigen._svds_krylov import Aim, TripletIteration, Triplets, TripletState
+from rnla.eigen._svds_krylov import Aim, TripletIteration, Triplets, TripletState, from_squares
 from rnla.eigen._svds_left import refined_left
 from rnla.eigen._svds_precondition import GramPreconditioner
 from rnla.linalg.block import BlockOperator
@@ -85,7 +85,7 @@ def lobpcg(
             continue
         flat = flat + 1 if error > least else 0
         least = min(least, error)
-        norms = np.linalg.norm(G, axis=0) / np.maximum(sigma, float(np.finfo(A.dtype).eps) * norm)
+        norms = from_squares(np.linalg.norm(G, axis=0), sigma, norm)
         stop = yield _state(A, H, X, AX, sigma, norms, n_iter, error, aim, searched)
         if stop or flat >= _FLAT_STEPS:
             return
