@@ -25,6 +25,8 @@ _ROUNDOFFS = 10.0
 # What the eigenvalues of T cost per cube of their number, in multiplications of a step, and steps
 # without a look.
 _LOOK_PRICE, _MOST_STRIDE = 10.0, 4.0
+# Rows up to which a basis that can hold the whole space may as well do so.
+_WHOLE = 20
 # Looks at an error that does not fall any more.
 _LOOKS = 4
 # Restarts after which products are formed anew, if rounding errors of rotations are to matter.
@@ -79,7 +81,8 @@ class BlockLanczos:
         self.correction = plan.correction
         self.strikes, self.last_error = 0, np.inf
         self.judged: tuple[Ritz, NDArray[Any]] | None = None
-        self.next_look = 0
+        small = problem.n <= min(_WHOLE, plan.capacity)
+        self.next_look = _WHOLE if small else 0
         self.looked: tuple[int, float] | None = None
 
     def states(self, start: NDArray[Any] | None) -> Iteration:
