@@ -42,12 +42,17 @@ _WIDER, _FEW_ROWS, _DENSE_SHARE = 8, 3000, 6
 
 @dataclass(frozen=True)
 class Solved:
-    """The result, and which of its pairs met the tolerance."""
+    """The result, and which of its pairs met the tolerance.
+
+    `beside` tells that they are those around another shift than the caller's, with nothing known
+    of what lies between the two.
+    """
 
     result: EigenResult
     converged: NDArray[np.bool_]
     tolerance: float
     norm: float
+    beside: bool = False
 
 
 def solve_request(request: Request, options: Options) -> Solved:
@@ -190,7 +195,7 @@ def _around_the_shift(
         solved = _searched(wider, problem, plan, options, None)
     order = np.sort(request.selection.order(shifted(solved.result.values, request))[: request.k])
     best = _subset(solved, order)
-    return replace(best, result=replace(best.result, verified=False))
+    return replace(best, result=replace(best.result, verified=False), beside=True)
 
 
 def _subset(solved: Solved, kept: NDArray[Any]) -> Solved:

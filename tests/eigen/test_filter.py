@@ -153,6 +153,17 @@ def test_the_same_seed_gives_the_same_bits(rng):
     assert (first[1] == second[1]).all()
 
 
+def test_a_large_norm_does_not_take_the_sharpened_block_for_noise(rng):
+    A = block_diagonal(np.exp(-np.arange(900) / 60), rng)
+    counts = []
+    for scale in (1.0, 2.0**60):
+        result = solve(scale * A, 24, which="LA", rng=5)
+        assert result.verified
+        counts.append(result.n_matvec)
+    # Powers of two change no bit, so nothing else may change either.
+    assert counts[0] == counts[1]
+
+
 def test_another_thread_gets_the_same_bits(rng):
     A = block_diagonal(np.linspace(0, 1, 3000), rng)
     results = []
