@@ -35,8 +35,8 @@ def svds(
 
     for the k largest or smallest singular values of A. A drop-in for `scipy.sparse.linalg.svds`:
     same arguments, same tuple, same errors. The engines are others: they take no triplet from
-    ``A^H A``, start from a random block, and search the complement of what they found, so that no copy of a
-    multiple singular value is missed.
+    ``A^H A``, start from a random block, and search the complement of what they found, so that no
+    copy of a multiple singular value is missed.
 
     Parameters
     ----------
