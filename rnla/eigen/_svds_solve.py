@@ -42,14 +42,14 @@ class _Problem:
         Whether it has fewer rows than columns, so that the view is its adjoint.
     A : BlockOperator, shape (m, n)
         The view, m >= n.
-    scale : float
-        A is `scale` times the matrix.
+    root : float
+        A is `root` squared times the matrix: in two steps, for the square may leave the range.
     """
 
     core: BlockOperator
     wide: bool
     A: BlockOperator
-    scale: float
+    root: float
 
     def entries(self) -> Any:
         """Return the scaled view as an array or a sparse matrix, None if there are no entries."""
@@ -60,7 +60,15 @@ class _Problem:
             explicit = core.columns.conj() if self.wide else core.rows
         else:
             return None
-        return explicit if self.scale == 1 else explicit * explicit.dtype.type(self.scale)
+        if self.root == 1:
+            return explicit
+        factor = explicit.dtype.type(self.root)
+        return explicit * factor * factor
+
+    def unscaled(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return singular values, or residual norms, of the matrix from those of the view."""
+        unit = values.dtype.type(self.root)
+        return np.asarray(values / unit / unit)
 
 
 def singular_triplets(request: Request) -> EigenResult:
@@ -123,7 +131,7 @@ def _scaled(
         if not np.isfinite(sample).all():
             raise ValueError("`A` times a finite vector holds NaN or infinity")
     root = safe_root(sample)
-    return _Problem(core, wide, view if root == 1 else ScaledView(view, root), root * root)
+    return _Problem(core, wide, view if root == 1 else ScaledView(view, root), root)
 
 
 def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> EigenResult:
@@ -153,7 +161,6 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
     U, sigma, V, residuals = state.triplets()
     if residuals is None:
         residuals = triplet_residuals(A.product(V), A.adjoint(U), U, sigma, V)
-    scale = sigma.dtype.type(problem.scale)
     value_history, residual_history = (
         np.array(each, np.float64) for each in zip(*looks, strict=True)
     )
@@ -162,10 +169,10 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
     if status is Status.STAGNATED and state.error <= _ROUNDING * request.residual:
         status = Status.CONVERGED
     return EigenResult(
-        values=sigma / scale,
+        values=problem.unscaled(sigma),
         vectors=U if wide else V,
         left_vectors=V if wide else U,
-        residual_norms=residuals / scale,
+        residual_norms=problem.unscaled(residuals),
         status=status,
         method=method,
         verified=state.verified if request.verify else None,
@@ -173,8 +180,8 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
         n_matvec=core.n_matvec,
         n_passes=core.n_passes,
         history=outcome.history,
-        residual_history=residual_history / problem.scale,
-        value_history=value_history / problem.scale,
+        residual_history=problem.unscaled(residual_history),
+        value_history=problem.unscaled(value_history),
     )
 
 
@@ -193,7 +200,7 @@ def _krylov(request: Request, problem: _Problem, aim: Aim, size: Sizes) -> Tripl
     A = problem.A
     rng = request.rng
     v0 = _start(request, problem)
-    if problem.scale == 1 and prefers_gram(request, A):
+    if problem.root == 1 and prefers_gram(request, A):
         return gram_started(A, request, aim, size, v0)
     F = random_block(rng, (A.shape[1], size.block), A.dtype)
     if v0 is not None:
