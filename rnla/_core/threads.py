@@ -137,16 +137,27 @@ def single_threaded_blas() -> Iterator[None]:
             _blas = _blas or ThreadpoolController().select(user_api="blas")
             _blas_limits = [(each, each.num_threads) for each in _blas.lib_controllers]
             for each, _ in _blas_limits:
-                each.set_num_threads(1)
+                _set_blas_threads(each, 1)
         _blas_users += 1
     try:
         yield
     finally:
         with _blas_lock:
-            _blas_users -= 1
-            if _blas_users == 0:
-                for each, count in _blas_limits:
-                    each.set_num_threads(count)
+            # In a child that was forked in here nobody is counted any more.
+            if _blas_users:
+                _blas_users -= 1
+                if _blas_users == 0:
+                    _restore_blas()
+
+
+def _set_blas_threads(library: Any, count: int) -> None:
+    # threadpoolctl lets only one thread set OpenBLAS, and ignores the others. We have a lock.
+    getattr(library, "_real_set_num_threads", library.set_num_threads)(count)
+
+
+def _restore_blas() -> None:
+    for each, count in _blas_limits:
+        _set_blas_threads(each, count)
 
 
 def run_parts(task: Callable[..., None], parts: Iterable[tuple[object, ...]]) -> None:
@@ -253,6 +264,8 @@ def _forget_pool() -> None:
     # Threads do not survive a fork, and the lock may have been held by one that is gone.
     global _pool, _lock, _blas_lock, _blas_users
     _pool = None
+    if _blas_users:
+        _restore_blas()
     _blas_lock, _blas_users = threading.Lock(), 0
     _lock = threading.Lock()
     _inside.worker = False

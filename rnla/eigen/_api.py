@@ -21,6 +21,10 @@ from rnla.eigen._validate import as_matrix, check_k, check_method, check_request
 
 # A residual that does not fall any more is reported from this multiple of the tolerance on.
 _FAR = 1e3
+_MOVED = (
+    "`sigma` meets an eigenvalue and was moved: eigenvalues between the two may be missing; "
+    "choose another `sigma`, or which='LM', which looks on both sides"
+)
 
 
 def eigsh(
@@ -71,7 +75,9 @@ def eigsh(
     sigma : float, optional
         Shift: `which` then refers to ``w' = 1 / (w - sigma)``, or what `mode` says. The inverse of
         ``A - sigma M`` is factored, or applied by an inner iteration for a LinearOperator of more
-        than 2000 rows. A shift that meets an eigenvalue is moved by ``eps**0.4 ||A||``.
+        than 2000 rows. A shift that meets an eigenvalue is moved by ``eps**0.4 ||A||``. What is
+        nearest to it is returned nevertheless; for other `which` or `mode` and more than 3000 rows
+        eigenvalues between the two shifts may be missing, with a warning.
     which : {"LM", "SM", "LA", "SA", "BE"}, default "LM"
         Largest or smallest in magnitude, largest or smallest, or half from each end (one more from
         the high end for odd k). "SM" is solved with an inverse.
@@ -143,7 +149,7 @@ def eigsh(
     -----
     ConvergenceWarning
         If residuals stopped falling far above the tolerance, as they do for an operator that is
-        inexact or not Hermitian.
+        inexact or not Hermitian; or if `sigma` was moved and eigenvalues beside it may be missing.
 
     See Also
     --------
@@ -209,6 +215,8 @@ def eigsh(
         raise _no_convergence(solved)
     if not result.success and result.history.size and result.history[-1] > _FAR * solved.tolerance:
         warnings.warn(result.message, ConvergenceWarning, stacklevel=2)
+    elif solved.beside:
+        warnings.warn(_MOVED, ConvergenceWarning, stacklevel=2)
     values, vectors = result.values, result.vectors
     order = returned_order(
         values, which, vectors=bool(return_eigenvectors), shifted=sigma is not None
@@ -272,7 +280,8 @@ def solve(
     Warns
     -----
     ConvergenceWarning
-        If the tolerance was not met; nothing is raised then.
+        If the tolerance was not met; nothing is raised then. Or if `sigma` was moved and
+        eigenvalues beside it may be missing; ``verified`` is False then.
 
     See Also
     --------
@@ -301,9 +310,12 @@ def solve(
         A.shape[0], generator, method, surrogate, sketch_size, block_size, verify, callback,
         keep_surrogate=True,
     )  # fmt: skip
-    result = solve_request(request, options).result
+    solved = solve_request(request, options)
+    result = solved.result
     if not result.success:
         warnings.warn(result.message, ConvergenceWarning, stacklevel=2)
+    elif solved.beside:
+        warnings.warn(_MOVED, ConvergenceWarning, stacklevel=2)
     return result
 
 

@@ -38,16 +38,23 @@ from rnla.linalg.surrogate import Surrogate
 _RESTARTS = 10
 # By how much a search around a moved shift widens, and where all eigenvalues are the faster way.
 _WIDER, _FEW_ROWS, _DENSE_SHARE = 8, 3000, 6
+# Flops of all eigenpairs for each cube of n, in units of what flops of a Lanczos step take.
+_DENSE_PRICE = 2
 
 
 @dataclass(frozen=True)
 class Solved:
-    """The result, and which of its pairs met the tolerance."""
+    """The result, and which of its pairs met the tolerance.
+
+    `beside` tells that they are those around another shift than the caller's, with nothing known
+    of what lies between the two.
+    """
 
     result: EigenResult
     converged: NDArray[np.bool_]
     tolerance: float
     norm: float
+    beside: bool = False
 
 
 def solve_request(request: Request, options: Options) -> Solved:
@@ -86,10 +93,23 @@ def solve_request(request: Request, options: Options) -> Solved:
         block = min(block, max(1, (plan.capacity - request.k) // 4))
         plan = replace(plan, block=block, correction=surrogate.correct, keeps_products=True)
         start = start_of(surrogate, selection, start)
-    solved = _searched(request, problem, plan, options, start, surrogate)
+    restarts = _worth_trying(request, plan, options)
+    solved = _searched(request, problem, plan, options, start, surrogate, restarts)
+    if restarts is not None and solved.result.status is Status.MAX_ITERATIONS:
+        dense = _dense(request, options)
+        return replace(dense, result=replace(dense.result, status=Status.FELL_BACK))
     if is_moved(request, problem):
         return _around_the_shift(request, problem, solved, options)
     return solved
+
+
+def _worth_trying(request: Request, plan: Plan, options: Options) -> int | None:
+    """Return after how many restarts LAPACK would have been faster, None where it cannot help."""
+    free = request.ncv is None and request.maxiter is None and options.method == "auto"
+    if not free or not request.explicit or request.n > _FEW_ROWS or plan.correction is not None:
+        return None
+    restart = 4 * plan.capacity * (plan.capacity - plan.kept)
+    return max(_RESTARTS, _DENSE_PRICE * request.n**2 // restart)
 
 
 def _scaling(request: Request, options: Options) -> float:
@@ -129,6 +149,7 @@ def _searched(
     options: Options,
     start: NDArray[Any] | None,
     surrogate: Surrogate | Preconditioned | None = None,
+    restarts: int | None = None,
 ) -> Solved:
     looks: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
@@ -150,7 +171,7 @@ def _searched(
         outcome = run(
             filtered_states(search, start) if filtered else search.states(start),
             tolerance=search.tolerance,
-            maxiter=_RESTARTS * request.n if request.maxiter is None else request.maxiter,
+            maxiter=request.maxiter or restarts or _RESTARTS * request.n,
             callback=record,
         )
     solved = _solved(request, problem, outcome, search.tolerance, options, surrogate)
@@ -190,7 +211,7 @@ def _around_the_shift(
         solved = _searched(wider, problem, plan, options, None)
     order = np.sort(request.selection.order(shifted(solved.result.values, request))[: request.k])
     best = _subset(solved, order)
-    return replace(best, result=replace(best.result, verified=False))
+    return replace(best, result=replace(best.result, verified=False), beside=True)
 
 
 def _subset(solved: Solved, kept: NDArray[Any]) -> Solved:

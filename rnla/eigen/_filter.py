@@ -21,6 +21,7 @@ from rnla.eigen._plan import RitzState
 from rnla.eigen._problem import Standard
 from rnla.eigen._select import Selection
 from rnla.linalg.block import SparseBlock
+from rnla.linalg.gram import GramBlock
 from rnla.linalg.orth import random_block
 
 # Vectors beside the wanted ones that go along.
@@ -29,6 +30,8 @@ _GUARD = 4
 _EXPLORED = 2.0
 # Degrees: odd where an eigenvalue beyond the far end must not look wanted, even for both ends.
 _ODD, _EVEN = 5, 4
+# The same for a Gram matrix, of which a product costs two.
+_OF_SQUARES = 3
 _MARGIN, _LEAST = 0.01, 1e-3
 # By the slope of the polynomial residuals in A follow from those in p(A).
 _SLOPE = 3.5
@@ -44,7 +47,7 @@ class Chebyshev:
 
     Attributes
     ----------
-    main : SparseBlock
+    main : SparseBlock or GramBlock
         A, Hermitian.
     center, radius : float
         Of the interval on which the polynomial stays within [-1, 1].
@@ -52,7 +55,7 @@ class Chebyshev:
         Products with A for one with the polynomial.
     """
 
-    main: SparseBlock
+    main: SparseBlock | GramBlock
     center: float
     radius: float
     degree: int
@@ -183,6 +186,7 @@ def _polynomial(main: Any, which: str, theta: NDArray[Any], count: int) -> Cheby
     else:
         far = float(theta.min() if which == "LA" else theta.max())
         far += _MARGIN * (far - edge)
-        center, radius, degree = (edge + far) / 2, (edge - far) / 2, _ODD
+        center, radius = (edge + far) / 2, (edge - far) / 2
+        degree = _OF_SQUARES if isinstance(main, GramBlock) else _ODD
     # Nothing stands out where the interval is no longer than rounding errors.
     return Chebyshev(main, center, radius, degree) if abs(radius) > _LEAST * span else None

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla.linalg.block import BlockOperator
-from rnla.linalg.orth import orthonormal_block
+from rnla.linalg.orth import column_lengths, orthonormal_block
 
 # Columns this many roundoffs of ||A|| long are noise.
 _NOISE = 10
@@ -209,12 +209,30 @@ class GolubKahan:
             How many to keep. As many products with A and with its adjoint, and the residuals that
             `ritz` returns next are true ones.
         """
-        floor = _NOISE * float(np.finfo(self.A.dtype).eps) * self.norm
-        V = orthonormal_block(self.V @ ritz.Q[:, :keep], rng=self.rng)
+        self.capacity = min(max(self.capacity, 2 * keep), self.A.shape[1])
+        self._adopt(orthonormal_block(self.V @ ritz.Q[:, :keep], rng=self.rng))
+
+    def adopt(self, X: NDArray[Any]) -> None:
+        """Begin anew with a right basis that someone else has found.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, d)
+            With d at most `capacity`. Residuals that `ritz` returns next are true ones.
+        """
+        self._adopt(orthonormal_block(X, rng=self.rng))
+
+    def power(self) -> None:
+        """Replace V by ``A^H U``: noise in directions of small singular values falls by squares."""
+        self.adopt(self.V @ self.K.conj().T + self.F @ self.C)
+
+    def _adopt(self, V: NDArray[Any]) -> None:
+        keep = V.shape[1]
         W = self.A.product(V)
+        self.norm = max(self.norm, float(column_lengths(W).max()))
+        floor = _NOISE * float(np.finfo(self.A.dtype).eps) * self.norm
         U = orthonormal_block(W, floor=floor, rng=self.rng)
         Z = self.A.adjoint(U)
-        self.capacity = min(max(self.capacity, 2 * keep), self.A.shape[1])
         self._U, self._V = self._memory()
         self._U[:, :keep], self._V[:, :keep] = U, V
         self.K = U.conj().T @ W

@@ -25,6 +25,8 @@ _ROUNDOFFS = 10.0
 # What the eigenvalues of T cost per cube of their number, in multiplications of a step, and steps
 # without a look.
 _LOOK_PRICE, _MOST_STRIDE = 10.0, 4.0
+# Rows up to which a basis that can hold the whole space may as well do so.
+_WHOLE = 20
 # Looks at an error that does not fall any more.
 _LOOKS = 4
 # Restarts after which products are formed anew, if rounding errors of rotations are to matter.
@@ -79,7 +81,8 @@ class BlockLanczos:
         self.correction = plan.correction
         self.strikes, self.last_error = 0, np.inf
         self.judged: tuple[Ritz, NDArray[Any]] | None = None
-        self.next_look = 0
+        small = problem.n <= min(_WHOLE, plan.capacity)
+        self.next_look = _WHOLE if small else 0
         self.looked: tuple[int, float] | None = None
 
     def states(self, start: NDArray[Any] | None) -> Iteration:
@@ -153,14 +156,16 @@ class BlockLanczos:
             raise np.linalg.LinAlgError("`M` must be positive: no vector has a positive norm")
         return np.asarray(X[:, : self.plan.capacity])
 
-    def _orthonormal(self, X: NDArray[Any], projections: int = 0) -> NDArray[Any]:
+    def _orthonormal(
+        self, X: NDArray[Any], projections: int = 0, *, noise: float = _NOISE
+    ) -> NDArray[Any]:
         """Return X orthonormalised against the basis; what is rounding error becomes random."""
         return orthonormal_block(
             X[:, : self.problem.n - self.basis.size],
             self.basis.V,
             inner=self.problem.inner,
             basis_image=self.basis.BV,
-            floor=_NOISE * self.eps * self.basis.length,
+            floor=noise * self.eps * self.basis.length,
             projections=projections,
             rng=self.rng,
         )
@@ -326,11 +331,12 @@ class BlockLanczos:
             width = min(max(self.plan.block, _PROBE), self.plan.capacity - self.k)
             fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)
             if self.plan.sharpen is not None:
-                fresh = self._orthonormal(self.plan.sharpen(self._orthonormal(fresh)))
-                fresh = self.plan.sharpen(fresh)
+                for _ in range(2):
+                    fresh = self.plan.sharpen(self._orthonormal(fresh, noise=0.0))
             if self.problem.purifies:
                 fresh = self.problem.product(fresh, self.problem.image(fresh))
-            return self._orthonormal(fresh)
+            # These are no remainders of a product with A, whose norm says nothing about them.
+            return self._orthonormal(fresh, noise=0.0)
         if self.lanczos:
             if full:
                 room = self.plan.capacity - block.shape[1]

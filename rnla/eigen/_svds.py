@@ -34,9 +34,9 @@ def svds(
     .. math:: A v_i = \sigma_i u_i, \qquad A^H u_i = \sigma_i v_i, \qquad i = 1, \dots, k,
 
     for the k largest or smallest singular values of A. A drop-in for `scipy.sparse.linalg.svds`:
-    same arguments, same tuple, same errors. The engines are others: they never form ``A^H A``,
-    start from a random block, and search the complement of what they found, so that no copy of a
-    multiple singular value is missed.
+    same arguments, same tuple, same errors. The engines are others: they take no triplet from
+    ``A^H A``, start from a random block, and search the complement of what they found, so that no
+    copy of a multiple singular value is missed.
 
     Parameters
     ----------
@@ -124,6 +124,13 @@ def svds(
     their complement: if a wanted singular value moves, the iteration goes on [2]_. A step with b
     columns costs one product with A and one with its adjoint and about ``4 (m + n) d b`` flops
     for d columns of the basis. Memory: ``(m + n) ncv`` numbers, twice that at a restart.
+
+    Four triplets or more of a sparse A have a start: Lanczos on a Chebyshev polynomial of ``A^H A``
+    (or ``A A^H``, the smaller one), with its own search of the complement, and a basis on one side
+    only. Triplets are then formed from the product of A with what was found and judged by both
+    residuals; where squares have cost digits, or cannot tell copies apart, block Golub-Kahan goes
+    on from there. `ncv`, `maxiter`, a "block_size" and ``solver="krylov"`` do without. Meanwhile
+    BLAS has one thread, for its idle threads would be in the way.
 
     **Smallest.** For a tall A with sketch ``S A = Q R`` the corrections of LOBPCG are residuals
     times :math:`R^{-1} R^{-H}`, and triplets come from the product of A with the search basis [3]_:

@@ -28,6 +28,8 @@ _DRIFT = 2
 # Roundoffs of ||A|| that count as no residual: LAPACK's own are as long. More of them when all
 # products have been formed anew, for there rounding errors are not estimated but seen.
 _FLOOR, _FLOOR_SEEN = 30, 100
+# The gain of a power step that is worth another one.
+_GAIN = 0.3
 
 
 class Triplets(NamedTuple):
@@ -49,12 +51,15 @@ class TripletState(State):
         Singular values, best first.
     form_rest : callable
         Makes all three factors from `x`.
+    residuals : ndarray, shape (k,), or None
+        Norms, as far as they are known.
     verified : bool
         Whether a search found nothing that was missed.
     """
 
     sigma: NDArray[Any] = field(kw_only=True)
     form_rest: Callable[[NDArray[Any]], Triplets] = field(kw_only=True)
+    residuals: NDArray[Any] | None = field(kw_only=True, default=None)
     verified: bool = field(kw_only=True, default=False)
 
     def triplets(self) -> Triplets:
@@ -127,15 +132,41 @@ class Aim:
         return np.asarray(np.divide(residuals, scale, out=quotients, where=residuals > 0))
 
 
-def golub_kahan(basis: GolubKahan, aim: Aim) -> TripletIteration:
+def from_squares(residuals: NDArray[Any], sigma: NDArray[Any], norm: float) -> NDArray[Any]:
+    """Return ``||A^H u - sigma v||`` for ``u = A v / sigma`` from ``||A^H A v - sigma^2 v||``.
+
+    Parameters
+    ----------
+    residuals, sigma : ndarray, shape (k,)
+        Residual norms of the Gram matrix and singular values.
+    norm : float
+        Of A.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        For singular values below the roundoff of A, as if they were that large.
+    """
+    limits = np.finfo(sigma.dtype)
+    return np.asarray(residuals / np.maximum(sigma, limits.tiny + limits.eps * norm))
+
+
+def golub_kahan(
+    basis: GolubKahan, aim: Aim, block: int, *, searched: bool = False
+) -> TripletIteration:
     """Yield triplets of a decomposition that grows by blocks and is restarted when it is full.
 
     Parameters
     ----------
     basis : GolubKahan
-        With a random start block, which has a part in every copy of a multiple value.
+        With a random start block, which has a part in every copy of a multiple value; or with a
+        basis that was adopted.
     aim : Aim
         What is wanted.
+    block : int
+        Columns of a random block.
+    searched : bool, default False
+        Whether the complement of an adopted basis has been searched.
 
     Yields
     ------
@@ -143,30 +174,37 @@ def golub_kahan(basis: GolubKahan, aim: Aim) -> TripletIteration:
         After each block that may have changed the answer; `n_iter` counts restarts. The error
         is at most ``aim.residual`` only when the search of the complement has been made too.
     """
-    block = basis.F.shape[1]
-    n_iter, tested, restarts, searched = 0, 0, 0, not aim.verify
+    n_iter, tested, searched = 0, 0, searched or not aim.verify
+    adopted = basis.size > 0
+    # Residuals of an adopted basis stay with it as they are, until all is formed anew.
+    lenient, restarts = adopted, _DRIFT * adopted
     while True:
-        basis.expand()
-        step = max(_LEAST_STEP, block, tested // 8)
-        due = basis.size >= tested + step or basis.full or basis.complete
-        if basis.size < aim.k or not due:
-            continue
-        tested = basis.size
-        ritz = basis.ritz(aim.largest)
-        errors = _errors(basis, ritz, aim)
+        if adopted:
+            ritz, errors = _polished(basis, aim)
+        else:
+            basis.expand()
+            step = max(_LEAST_STEP, block, tested // 8)
+            due = basis.size >= tested + step or basis.full or basis.complete
+            if basis.size < aim.k or not due:
+                continue
+            ritz = basis.ritz(aim.largest)
+            errors = _errors(basis, ritz, aim, lenient)
+        tested, seen = basis.size, adopted
         if errors.max() <= aim.residual and not searched:
+            seen = False
             ritz, searched = _search(basis, ritz, aim, block)
             restarts, n_iter, tested = restarts + 1, n_iter + 1, basis.size
-            errors = _errors(basis, ritz, aim)
+            errors = _errors(basis, ritz, aim, lenient)
             if not searched:
                 # Something was missed: what was found with it has not converged yet.
                 errors = np.maximum(errors, np.nextafter(aim.residual, 1))
-        seen = bool(errors.max() <= aim.residual and restarts >= _DRIFT)
-        if seen:
+        if not adopted and errors.max() <= aim.residual and restarts >= _DRIFT:
+            seen = True
             basis.refresh(ritz, min(aim.k + GUARD, basis.size))
-            restarts, tested = 0, basis.size
+            lenient, restarts, tested = False, 0, basis.size
             ritz = basis.ritz(aim.largest)
             errors = _errors(basis, ritz, aim, seen=True)
+        adopted = False
         n_iter += basis.full
         stop = yield _state(basis, ritz, aim, errors, n_iter, searched and aim.verify, seen)
         if stop or basis.complete:
@@ -174,6 +212,18 @@ def golub_kahan(basis: GolubKahan, aim: Aim) -> TripletIteration:
         if basis.full:
             _restart(basis, ritz, aim)
             restarts, tested = restarts + 1, 0
+
+
+def _polished(basis: GolubKahan, aim: Aim) -> tuple[Ritz, NDArray[Any]]:
+    """Take power steps as long as they bring residuals of an adopted basis down by much."""
+    ritz = basis.ritz(aim.largest)
+    errors, before = _errors(basis, ritz, aim, seen=True), np.inf
+    while aim.residual < errors.max() < _GAIN * before:
+        before = float(errors.max())
+        basis.power()
+        ritz = basis.ritz(aim.largest)
+        errors = _errors(basis, ritz, aim, seen=True)
+    return ritz, errors
 
 
 def _errors(basis: GolubKahan, ritz: Ritz, aim: Aim, seen: bool = False) -> NDArray[Any]:
@@ -200,6 +250,7 @@ def _state(
         form=lambda: V @ Q,
         form_rest=lambda X: Triplets(U @ P, sigma, X, ritz.residuals[:k] if seen else None),
         sigma=sigma,
+        residuals=ritz.residuals[:k],
         verified=verified,
     )
 

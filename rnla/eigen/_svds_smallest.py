@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.eigen._svds_krylov import Aim, TripletIteration, Triplets, TripletState
+from rnla.eigen._svds_krylov import Aim, TripletIteration, Triplets, TripletState, from_squares
 from rnla.eigen._svds_left import refined_left
 from rnla.eigen._svds_precondition import GramPreconditioner
 from rnla.linalg.block import BlockOperator
@@ -85,7 +85,8 @@ def lobpcg(
             continue
         flat = flat + 1 if error > least else 0
         least = min(least, error)
-        stop = yield _state(A, H, X, AX, sigma, n_iter, error, aim, searched)
+        norms = from_squares(np.linalg.norm(G, axis=0), sigma, norm)
+        stop = yield _state(A, H, X, AX, sigma, norms, n_iter, error, aim, searched)
         if stop or flat >= _FLAT_STEPS:
             return
         active = errors > aim.residual
@@ -134,6 +135,7 @@ def _state(
     X: NDArray[Any],
     AX: NDArray[Any],
     sigma: NDArray[Any],
+    norms: NDArray[Any],
     n_iter: int,
     error: float,
     aim: Aim,
@@ -147,6 +149,7 @@ def _state(
         form=lambda: X[:, :k],
         form_rest=lambda V: _completed(A, H, AX[:, :k], V, aim),
         sigma=sigma[:k],
+        residuals=norms[:k],
         verified=searched and aim.verify,
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._core.driver import run
+from rnla._core.driver import State, run
 from rnla._core.status import Status
 from rnla.eigen._golub_kahan import GolubKahan
 from rnla.eigen._range import safe_root
@@ -16,6 +16,7 @@ from rnla.eigen._result import EigenResult
 from rnla.eigen._svds_check import Request
 from rnla.eigen._svds_choose import Sizes, can_copy, choose, sizes
 from rnla.eigen._svds_dense import dense_triplets, triplet_residuals
+from rnla.eigen._svds_gram import gram_started, prefers_gram
 from rnla.eigen._svds_krylov import Aim, TripletIteration, TripletState, golub_kahan
 from rnla.eigen._svds_operator import AdjointView, ScaledView
 from rnla.eigen._svds_precondition import GramFactor, GramPreconditioner, sketched_factor
@@ -41,14 +42,14 @@ class _Problem:
         Whether it has fewer rows than columns, so that the view is its adjoint.
     A : BlockOperator, shape (m, n)
         The view, m >= n.
-    scale : float
-        A is `scale` times the matrix.
+    root : float
+        A is `root` squared times the matrix: in two steps, for the square may leave the range.
     """
 
     core: BlockOperator
     wide: bool
     A: BlockOperator
-    scale: float
+    root: float
 
     def entries(self) -> Any:
         """Return the scaled view as an array or a sparse matrix, None if there are no entries."""
@@ -59,7 +60,15 @@ class _Problem:
             explicit = core.columns.conj() if self.wide else core.rows
         else:
             return None
-        return explicit if self.scale == 1 else explicit * explicit.dtype.type(self.scale)
+        if self.root == 1:
+            return explicit
+        factor = explicit.dtype.type(self.root)
+        return explicit * factor * factor
+
+    def unscaled(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return singular values, or residual norms, of the matrix from those of the view."""
+        unit = values.dtype.type(self.root)
+        return np.asarray(values / unit / unit)
 
 
 def singular_triplets(request: Request) -> EigenResult:
@@ -122,7 +131,7 @@ def _scaled(
         if not np.isfinite(sample).all():
             raise ValueError("`A` times a finite vector holds NaN or infinity")
     root = safe_root(sample)
-    return _Problem(core, wide, view if root == 1 else ScaledView(view, root), root * root)
+    return _Problem(core, wide, view if root == 1 else ScaledView(view, root), root)
 
 
 def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> EigenResult:
@@ -139,22 +148,31 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
     else:
         iteration = _preconditioned(request, problem, aim, size, method)
     maxiter = _RESTARTS * A.shape[1] if request.maxiter is None else request.maxiter
-    outcome = run(iteration, tolerance=request.residual, maxiter=maxiter, callback=None)
+    looks: list[tuple[NDArray[Any], NDArray[Any]]] = []
+
+    def record(state: State) -> None:
+        assert isinstance(state, TripletState)
+        if state.residuals is not None:
+            looks.append((state.sigma, state.residuals))
+
+    outcome = run(iteration, tolerance=request.residual, maxiter=maxiter, callback=record)
     state = outcome.state
     assert isinstance(state, TripletState)
     U, sigma, V, residuals = state.triplets()
     if residuals is None:
         residuals = triplet_residuals(A.product(V), A.adjoint(U), U, sigma, V)
-    scale = sigma.dtype.type(problem.scale)
+    value_history, residual_history = (
+        np.array(each, np.float64) for each in zip(*looks, strict=True)
+    )
     core, wide = problem.core, problem.wide
     status = outcome.status
     if status is Status.STAGNATED and state.error <= _ROUNDING * request.residual:
         status = Status.CONVERGED
     return EigenResult(
-        values=sigma / scale,
+        values=problem.unscaled(sigma),
         vectors=U if wide else V,
         left_vectors=V if wide else U,
-        residual_norms=residuals / scale,
+        residual_norms=problem.unscaled(residuals),
         status=status,
         method=method,
         verified=state.verified if request.verify else None,
@@ -162,8 +180,8 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
         n_matvec=core.n_matvec,
         n_passes=core.n_passes,
         history=outcome.history,
-        residual_history=np.empty((0, request.k)),
-        value_history=np.empty((0, request.k)),
+        residual_history=problem.unscaled(residual_history),
+        value_history=problem.unscaled(value_history),
     )
 
 
@@ -181,12 +199,14 @@ def _start(request: Request, problem: _Problem) -> NDArray[Any] | None:
 def _krylov(request: Request, problem: _Problem, aim: Aim, size: Sizes) -> TripletIteration:
     A = problem.A
     rng = request.rng
-    F = random_block(rng, (A.shape[1], size.block), A.dtype)
     v0 = _start(request, problem)
+    if problem.root == 1 and prefers_gram(request, A):
+        return gram_started(A, request, aim, size, v0)
+    F = random_block(rng, (A.shape[1], size.block), A.dtype)
     if v0 is not None:
         F[:, :1] = v0
     F = orthonormal_block(F, rng=rng)
-    return golub_kahan(GolubKahan(A, F, size.capacity, rng), aim)
+    return golub_kahan(GolubKahan(A, F, size.capacity, rng), aim, F.shape[1])
 
 
 def _preconditioned(

@@ -177,6 +177,8 @@ def _from_products(Q: NDArray[Any], Y: NDArray[Any]) -> Surrogate:
     eps = np.finfo(Y.dtype).eps
     if not np.isfinite(Y).all():
         raise ValueError("`A` must not return NaN or infinity for finite vectors")
+    unit = _unit(Y)
+    Y = Y * unit
     nu = eps * float(np.linalg.norm(Y))
     shifted = Y + nu * Q
     core = Q.conj().T @ shifted
@@ -185,11 +187,23 @@ def _from_products(Q: NDArray[Any], Y: NDArray[Any]) -> Surrogate:
         B = np.linalg.solve(L, shifted.conj().T).conj().T
     except np.linalg.LinAlgError:
         nu = 0.0
-        B = _by_eigenvectors(Q, Y, eps)
-    return _from_root(B, nu)
+        B = _by_eigenvectors(Q, Y, eps, unit)
+    surrogate = _from_root(B, nu)
+    return replace(surrogate, values=surrogate.values / unit)
 
 
-def _by_eigenvectors(Q: NDArray[Any], Y: NDArray[Any], eps: float) -> NDArray[Any]:
+def _unit(Y: NDArray[Any]) -> NDArray[Any]:
+    """Return the power of two, in the real precision of Y, that brings its entries below one."""
+    parts = (Y.real, Y.imag) if Y.dtype.kind == "c" else (Y,)
+    largest = max(float(np.abs(part).max(initial=0.0)) for part in parts)
+    most = np.finfo(Y.dtype).maxexp - 1
+    exponent = -int(np.frexp(largest)[1]) if largest else 0
+    return np.asarray(np.ldexp(1.0, min(exponent, most)), Y.real.dtype)
+
+
+def _by_eigenvectors(
+    Q: NDArray[Any], Y: NDArray[Any], eps: float, unit: NDArray[Any]
+) -> NDArray[Any]:
     """Return B with ``B B^H = Y (Q^H Y)^+ Y^H``."""
     core = Q.conj().T @ Y
     values, Z = np.linalg.eigh((core + core.conj().T) / 2)
@@ -197,7 +211,7 @@ def _by_eigenvectors(Q: NDArray[Any], Y: NDArray[Any], eps: float) -> NDArray[An
     if values.min(initial=0.0) < -np.sqrt(eps) * max(largest, -values.min(initial=0.0)):
         raise ValueError(
             "`A` must be positive semidefinite: a compression of it has the eigenvalues "
-            f"{values.min():.2e} and {largest:.2e}"
+            f"{values.min() / unit:.2e} and {largest / unit:.2e}"
         )
     keep = values > len(values) * eps * largest
     return np.asarray(Y @ (Z[:, keep] / np.sqrt(values[keep])))

@@ -40,7 +40,7 @@ def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
 
 
 def _multiply(
-    A: Any, X: NDArray[Any], recurrence: tuple[NDArray[Any], Any, Any] | None = None
+    A: Any, X: NDArray[Any], recurrence: tuple[NDArray[Any], NDArray[Any], Any, Any] | None = None
 ) -> NDArray[Any]:
     m, width = A.shape[0], X.shape[1]
     dtype = X.dtype
@@ -55,9 +55,9 @@ def _multiply(
         for multiply, column in groups:
             multiply(rows, A.indices, A.data, source, width, column, zero, target.reshape(-1))
         if recurrence is not None:
-            Y, scale, shift = recurrence
+            Z, Y, scale, shift = recurrence
             piece = slice(start * width, stop * width)
-            spmm.recur(target.reshape(-1), source[piece], Y[piece], scale, shift)
+            spmm.recur(target.reshape(-1), Z[piece], Y[piece], scale, shift)
 
     parts = 1 if A.nnz * width < _INLINE_UPDATES else _PARTS_PER_THREAD * get_num_threads()
     run_parts(task, _balanced_rows(A.indptr, parts))
@@ -65,18 +65,27 @@ def _multiply(
 
 
 def multiply_csr_minus(
-    A: Any, X: NDArray[Any], Y: NDArray[Any], scale: float, shift: float
+    A: Any,
+    X: NDArray[Any],
+    Y: NDArray[Any],
+    scale: float,
+    shift: float,
+    Z: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
-    """Return ``scale (A X - shift X) - Y``, one step of a three-term recurrence.
+    """Return ``scale (A X - shift Z) - Y``, one step of a three-term recurrence.
 
     Parameters
     ----------
-    A : csr_array, shape (n, n)
+    A : csr_array, shape (n, m)
         Real or complex.
-    X, Y : ndarray, shape (n, b)
+    X : ndarray, shape (m, b)
         Any layout, C order costs no copy; complex only where A is.
+    Y : ndarray, shape (n, b)
+        Likewise.
     scale, shift : float
         Of the recurrence.
+    Z : ndarray, shape (n, b), optional
+        X itself by default.
 
     Returns
     -------
@@ -88,12 +97,16 @@ def multiply_csr_minus(
     ValueError
         If the shapes do not fit.
     """
-    n = A.shape[1]
-    if A.shape != (n, n) or len(X) != n or Y.shape != X.shape:
-        raise ValueError(f"two blocks of shape ({n}, b) are needed, got {X.shape} and {Y.shape}")
+    n, m = A.shape
+    Z = X if Z is None else Z
+    if len(X) != m or not Y.shape == Z.shape == (n, X.shape[1]):
+        raise ValueError(
+            f"a block of shape ({m}, b) and two of shape ({n}, b) are needed, got {X.shape}, "
+            f"{Z.shape} and {Y.shape}"
+        )
     dtype = np.result_type(A.dtype, X.dtype)
-    X, Y = np.ascontiguousarray(X, dtype), np.ascontiguousarray(Y, dtype)
-    return _multiply(A, X, (Y.reshape(-1), dtype.type(scale), dtype.type(shift)))
+    X, Y, Z = (np.ascontiguousarray(each, dtype) for each in (X, Y, Z))
+    return _multiply(A, X, (Z.reshape(-1), Y.reshape(-1), dtype.type(scale), dtype.type(shift)))
 
 
 def _column_groups(width: int) -> list[tuple[Any, int]]:

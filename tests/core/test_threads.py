@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import ThreadpoolController, threadpool_info
 
 from rnla._core import threads as pool
 from rnla._core.memory import aligned_zeros
@@ -129,6 +129,56 @@ def test_limit_threads_holds_both_pools(threads):
     with pytest.raises(ZeroDivisionError), pool.limit_threads(1):
         raise ZeroDivisionError
     assert pool.get_num_threads() == 2
+
+
+@pytest.fixture
+def blas():
+    """The BLAS libraries, with two threads each for the length of the test."""
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    before = [each.num_threads for each in libraries]
+    try:
+        for each in libraries:
+            pool._set_blas_threads(each, 2)
+        yield libraries
+    finally:
+        for each, count in zip(libraries, before, strict=True):
+            pool._set_blas_threads(each, count)
+
+
+def numbers(blas):
+    return {each.num_threads for each in blas}
+
+
+def test_blas_is_held_to_one_thread_by_any_thread(blas):
+    seen = []
+
+    def hold():
+        with pool.single_threaded_blas(), pool.single_threaded_blas():
+            seen.append(numbers(blas))
+
+    # threadpoolctl listens to the first thread that sets a limit alone.
+    hold()
+    other = threading.Thread(target=hold)
+    other.start()
+    other.join()
+    assert seen == [{1}, {1}]
+    assert numbers(blas) == {2}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_child_forked_in_between_has_its_threads_back(blas):
+    with pool.single_threaded_blas():
+        child = os.fork()
+        if child == 0:
+            held = numbers(blas)
+            with pool.single_threaded_blas():
+                again = numbers(blas)
+            # No exception may leave the child, which would go on with the tests.
+            os._exit(0 if (held, again, numbers(blas)) == ({2}, {1}, {2}) else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert numbers(blas) == {1}
+    assert numbers(blas) == {2}
 
 
 def test_the_number_may_change_while_others_work(threads):

@@ -327,3 +327,22 @@ def test_stopped_by_the_callback_at_its_first_call(rng):
         result = solve(A, 3, callback=stop, rng=rng)
     X, w = result.vectors, result.values
     assert np.allclose(np.linalg.norm(A @ X - X * w, axis=0), result.residual_norms)
+
+
+def test_a_hopeless_search_ends_in_lapack(rng):
+    # Eigenvalues in all sizes down to zero, the least of which no Krylov space tells apart.
+    scales, size = np.logspace(-100, 8, 40), 16
+    blocks = []
+    for scale in scales:
+        B = rng.standard_normal((size, size))
+        blocks.append(scale * (B @ B.T))
+    A = scipy.sparse.block_diag(blocks, format="csr")
+    norm = max(np.linalg.norm(B, 2) for B in blocks)
+    for which in ("SA", "LA"):
+        result = solve(A, 4, which=which, rng=rng)
+        assert result.success
+        assert result.n_iter < 100
+        check(A / norm, result.values / norm, result.vectors)
+    assert np.abs(solve(A, 4, which="SA", rng=rng).values).max() <= 200 * cases.EPS * norm
+    with pytest.raises(rnla.eigen.EigenNoConvergence):
+        rnla.eigsh(A, 4, which="SA", maxiter=5, rng=rng)

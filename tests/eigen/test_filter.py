@@ -1,9 +1,12 @@
 """Many eigenvalues of a sparse matrix by way of a polynomial: the same answers as without."""
 
+import threading
+
 import eigen_cases as cases
 import numpy as np
 import pytest
 import scipy.sparse
+from threadpoolctl import threadpool_limits
 
 import rnla
 from rnla.eigen import _filter, solve
@@ -148,6 +151,33 @@ def test_the_same_seed_gives_the_same_bits(rng):
     first, second = (rnla.eigsh(A, 24, which="LA", rng=5) for _ in range(2))
     assert (first[0] == second[0]).all()
     assert (first[1] == second[1]).all()
+
+
+def test_a_large_norm_does_not_take_the_sharpened_block_for_noise(rng):
+    A = block_diagonal(np.exp(-np.arange(900) / 60), rng)
+    counts = []
+    for scale in (1.0, 2.0**60):
+        result = solve(scale * A, 24, which="LA", rng=5)
+        assert result.verified
+        counts.append(result.n_matvec)
+    # Powers of two change no bit, so nothing else may change either.
+    assert counts[0] == counts[1]
+
+
+def test_another_thread_gets_the_same_bits(rng):
+    A = block_diagonal(np.linspace(0, 1, 3000), rng)
+    results = []
+
+    def solve_it():
+        results.append(rnla.eigsh(A, 24, which="LA", rng=5))
+
+    with threadpool_limits(2, user_api="blas"):
+        solve_it()
+        other = threading.Thread(target=solve_it)
+        other.start()
+        other.join()
+    for one, two in zip(*results, strict=True):
+        assert (one == two).all()
 
 
 def test_a_callback_sees_states_and_may_stop(rng):

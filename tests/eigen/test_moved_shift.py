@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from scipy.linalg import eigh
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, diags_array
 
+import rnla
 from rnla.eigen import eigsh, solve
 
 
@@ -45,6 +46,20 @@ def test_a_wider_search_covers_what_a_moved_shift_would_hide(rng):
     values = np.concatenate([[0.0, 3e-7, -1.5e-6, -2e-6, -2.5e-6], np.linspace(0.5, 1, 2997)])
     w = eigsh(csr_array(np.diag(values)), 2, which="SM", rng=rng)[0]
     assert np.abs(w - [0, 3e-7]).max() <= 1e-14
+
+
+@pytest.mark.parametrize("options", [{"which": "LA"}, {"which": "SA"}, {"mode": "cayley"}])
+def test_a_large_search_beside_a_moved_shift_says_so(rng, options):
+    values = np.linspace(-1, 1, 3001)
+    A = diags_array(values).tocsr()
+    with pytest.warns(rnla.ConvergenceWarning, match="`sigma` meets an eigenvalue") as caught:
+        result = solve(A, 4, sigma=float(values[1700]), rng=rng, **options)
+    assert caught[0].filename == __file__
+    assert result.verified is False
+    with pytest.warns(rnla.ConvergenceWarning, match="`sigma` meets an eigenvalue"):
+        eigsh(A, 4, sigma=float(values[1700]), rng=rng, **options)
+    # Each is an eigenvalue, whether or not it is one of those asked for.
+    assert np.abs(values[:, None] - result.values).min(axis=0).max() <= 1e-14
 
 
 @pytest.mark.parametrize("which", ["LM", "SA"])

@@ -262,3 +262,18 @@ def test_options_take_effect(rng):
         for size in (200, 400)
     )
     assert bits(small) != bits(other)
+
+
+@pytest.mark.parametrize("which", ["LM", "SM"])
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_array])
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.float64])
+def test_subnormal_entries(dtype, form, which, rng):
+    # Integers in units of the smallest number there is, which are exact.
+    entries = rng.integers(-1000, 1001, (200, 150))
+    unit = np.finfo(dtype).smallest_subnormal
+    sigma = svds(form((entries * unit).astype(dtype)), 6, which=which, rng=rng)[1]
+    exact = np.linalg.svd(entries.astype(float), compute_uv=False)
+    wanted = exact[5::-1] if which == "LM" else exact[:-7:-1]
+    # Half a unit of the result, and the roundoff of a single precision matrix.
+    error = np.abs(sigma / unit - wanted).max()
+    assert error <= 1 + 100 * np.finfo(dtype).eps * exact[0]

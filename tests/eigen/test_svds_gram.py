@@ -1,0 +1,207 @@
+"""Many triplets of a sparse matrix by way of its Gram matrix: the law of `svds`, and the count."""
+
+import numpy as np
+import pytest
+import scipy.sparse
+
+from rnla.eigen import _filter, _svds_gram, svds
+from rnla.eigen._svds_check import check_request
+from rnla.eigen._svds_solve import singular_triplets
+from rnla.linalg import gram, spmm
+from rnla.linalg.block import SparseBlock
+from rnla.testing import haar
+
+SIZE = 8
+N = 800
+
+
+def block_diagonal(sigma, rng, *, tall=0, dtype=float):
+    """A sparse matrix with these singular values in small random blocks, and rows of zeros."""
+    sigma = rng.permutation(sigma)
+    pieces = []
+    for i in range(0, len(sigma), SIZE):
+        part = sigma[i : i + SIZE]
+        U, V = (haar(len(part), len(part), rng=rng, dtype=dtype) for _ in range(2))
+        pieces.append(scipy.sparse.csr_array((U * part) @ V.conj().T))
+    A = scipy.sparse.block_diag(pieces, format="csr")
+    A.resize(len(sigma) + tall, len(sigma))
+    return A[rng.permutation(A.shape[0])][:, rng.permutation(len(sigma))].astype(dtype)
+
+
+def spectra():
+    i = np.arange(N)
+    return {
+        "decay": np.exp(-i / 60),
+        "fast": 1 / (1.0 + i) ** 2,
+        "cliff": np.r_[np.logspace(0, -9, 12), np.full(N - 12, 1e-13)],
+        "rank": np.r_[np.linspace(2, 1, 5), np.zeros(N - 5)],
+        "flat": np.linspace(1, 2, N),
+        "copies": np.r_[np.ones(9), np.full(14, 0.97), np.linspace(0, 0.96, N - 23)],
+        "cluster": np.r_[1 - 1e-7 * np.arange(12), np.linspace(0, 0.9, N - 12)],
+    }
+
+
+def solve(A, k, rng, **options):
+    request = check_request(
+        A, k, None, options.pop("tol", 0), "LM", None, None, True, "auto", rng, options
+    )
+    return singular_triplets(request)
+
+
+def check(A, result, sigma, units=100):
+    k = len(result.values)
+    norm, eps = sigma.max(), np.finfo(result.values.dtype).eps
+    U, s, V = result.left_vectors, result.values, result.vectors
+    assert np.abs(s - np.sort(sigma)[::-1][:k]).max() <= units * eps * norm
+    for Q in (U, V):
+        assert np.abs(Q.conj().T @ Q - np.eye(k)).max() <= units * eps
+    assert np.linalg.norm(A @ V - U * s, axis=0).max() <= units * eps * norm
+    assert np.linalg.norm(A.conj().T @ U - V * s, axis=0).max() <= units * eps * norm
+
+
+@pytest.fixture
+def starts(monkeypatch):
+    """Count the searches of a Gram matrix."""
+    seen = []
+    original = _svds_gram.gram_started
+
+    def counted(*arguments):
+        seen.append(arguments)
+        return original(*arguments)
+
+    monkeypatch.setattr("rnla.eigen._svds_solve.gram_started", counted)
+    return seen
+
+
+@pytest.mark.parametrize("name", spectra())
+@pytest.mark.parametrize("form", ["tall", "wide", "square"])
+def test_triplets_are_right_to_roundoff_of_the_norm(name, form, starts, rng):
+    sigma = spectra()[name]
+    A = block_diagonal(sigma, rng, tall=0 if form == "square" else 150)
+    A = A.T.tocsr() if form == "wide" else A
+    result = solve(A, 12, rng)
+    assert len(starts) == 1
+    assert result.success
+    assert result.verified
+    check(A, result, sigma)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, complex])
+@pytest.mark.parametrize("wide", [False, True])
+def test_other_precisions(dtype, wide, starts, rng):
+    sigma = np.exp(-np.arange(N) / 50)
+    A = block_diagonal(sigma, rng, tall=100, dtype=dtype)
+    A = A.T.tocsc() if wide else A
+    result = solve(A, 10, rng)
+    assert len(starts) == 1
+    assert result.vectors.dtype == dtype
+    check(A, result, sigma)
+
+
+@pytest.mark.parametrize("tol", [1e-5, 1e-4])
+def test_tolerance_is_relative_to_each_value(tol, rng):
+    A = block_diagonal(np.exp(-np.arange(N) / 40), rng)
+    result = solve(A, 12, rng, tol=tol)
+    assert result.success
+    assert (result.residual_norms <= 2 * tol**2 * result.values).all()
+
+
+def test_a_polynomial_that_hides_wanted_values_costs_time_alone(monkeypatch, starts, rng):
+    # The control: an interval that covers most of what is wanted.
+    original = _filter._polynomial
+    monkeypatch.setattr(
+        _filter, "_polynomial", lambda main, which, theta, count: original(main, which, theta, 2)
+    )
+    for name in ("decay", "copies"):
+        A = block_diagonal(spectra()[name], rng)
+        check(A, solve(A, 12, rng), spectra()[name])
+    assert len(starts) == 2
+
+
+def test_a_start_that_lacks_wanted_vectors_is_found_out(monkeypatch, rng):
+    # The control: a search of the Gram matrix that has missed, and does not say so.
+    sigma = spectra()["decay"]
+    A = block_diagonal(sigma, rng)
+    _, s, VH = np.linalg.svd(A.toarray())
+
+    def wrong(search, start):
+        state = next(search.states(start))
+        yield type(state)(
+            0, 0.0, True, lambda: VH[2:14].T, theta=s[2:14] ** 2, residual_norm=0 * s[2:14]
+        )
+
+    monkeypatch.setattr(_svds_gram, "filtered_states", wrong)
+    result = solve(A, 12, rng)
+    assert result.verified
+    check(A, result, sigma)
+
+
+@pytest.mark.parametrize("name", ["decay", "cliff", "rank"])
+def test_every_product_is_counted(name, monkeypatch, rng):
+    columns = []
+
+    def counting(original):
+        def multiply(A, X, *rest):
+            columns.append(X.shape[1])
+            return original(A, X, *rest)
+
+        return multiply
+
+    for module in (gram, spmm):
+        for multiply in ("multiply_csr", "multiply_csr_minus"):
+            monkeypatch.setattr(module, multiply, counting(getattr(module, multiply)))
+    monkeypatch.setattr("rnla.linalg.block.multiply_csr", spmm.multiply_csr)
+    result = solve(block_diagonal(spectra()[name], rng, tall=40), 12, rng)
+    assert result.n_matvec == sum(columns)
+    assert result.n_passes == len(columns)
+
+
+def test_the_operator(rng):
+    sigma = np.linspace(0.5, 1, 48)
+    for dtype in (float, complex):
+        A = block_diagonal(sigma, rng, tall=9, dtype=dtype)
+        for B in (A, A.conj().T.tocsr()):
+            G = gram.GramBlock(SparseBlock(B))
+            X = rng.standard_normal((48, 3)).astype(dtype)
+            Y = rng.standard_normal((48, 3)).astype(dtype)
+            expected = (A.conj().T @ A) @ X
+            np.testing.assert_allclose(G.product(X), expected, rtol=0, atol=1e-13)
+            np.testing.assert_allclose(
+                G.product_minus(X, Y, 2.0, 0.3), 2 * (expected - 0.3 * X) - Y, rtol=0, atol=1e-13
+            )
+            assert G.A.n_matvec == 12
+
+
+def test_it_is_for_many_triplets_of_sparse_matrices_alone(starts, rng):
+    A = block_diagonal(np.linspace(1, 2, N), rng)
+    for options in (
+        {"k": 3},
+        {"k": 12, "ncv": 80},
+        {"k": 12, "maxiter": 500},
+        {"k": 12, "options": {"block_size": 3}},
+        {"k": 12, "solver": "krylov"},
+        {"k": 12, "tol": 1e-3, "A": 1e-200 * A},
+    ):
+        svds(**{"A": A, "rng": rng, **options})
+    assert not starts
+    svds(A, 12, rng=rng)
+    assert len(starts) == 1
+
+
+def test_the_same_seed_gives_the_same_bits(rng):
+    A = block_diagonal(spectra()["decay"], rng)
+    first, second = (svds(A, 12, rng=5) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        assert (one == other).all()
+
+
+def test_looks_are_recorded(rng):
+    A = block_diagonal(spectra()["decay"], rng)
+    result = solve(A, 12, rng)
+    looks = len(result.value_history)
+    assert looks > 2
+    assert result.value_history.shape == result.residual_history.shape == (looks, 12)
+    np.testing.assert_allclose(result.value_history[-1], result.values, rtol=1e-12)
+    # By Courant and Fischer no Ritz value is above its singular value.
+    assert (result.value_history <= result.values * (1 + 1e-12)).all()
+    assert result.residual_history[-1].max() < 1e-6 * result.residual_history[0].max()
