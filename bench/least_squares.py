@@ -187,8 +187,8 @@ def main(argv: list[str] | None = None) -> int:
         f"(seconds): backward error above {_ACCURATE} eps, so the time does not count; passes: "
         "min s in readings of A; reads: times that A was really read; × gelsd, × QR: how many "
         "times faster than the faster gelsd and than QR by geqrt, by minima; / limit: the passes "
-        "over those of the sketch (3), its QR at the speed of gemm, 2 ln(1/eps) / ln(d/n) steps and "
-        "three residuals"
+        "over those of the sketch (3), its QR at the speed of gemm, 2 ln(1/eps) / ln(d/n) steps "
+        "and three residuals"
     )
     if failed:
         report.note(f"backward error above {_PROMISED} eps: " + "; ".join(failed))
