@@ -13,7 +13,7 @@ from rnla.trace._rounds import norm
 _SLACK = 16
 
 
-def check_products(operand: Operand, X: NDArray[Any], Y: NDArray[Any]) -> None:
+def check_products(operand: Operand, X: NDArray[Any], Y: NDArray[Any], floor: float = 0.0) -> None:
     """Raise if vectors and their products belie what A is assumed to be.
 
     Parameters
@@ -22,6 +22,9 @@ def check_products(operand: Operand, X: NDArray[Any], Y: NDArray[Any]) -> None:
         The matrix.
     X, Y : ndarray, shape (n, k)
         Any vectors, and ``A X``.
+    floor : float
+        Rounding error of ``w* A w`` for a test vector, where Y is much smaller than ``||A|| ||X||``
+        and does not tell.
 
     Raises
     ------
@@ -31,6 +34,7 @@ def check_products(operand: Operand, X: NDArray[Any], Y: NDArray[Any]) -> None:
     if operand.hermitian:
         double = np.result_type(Y.dtype, np.float64)
         noise = _SLACK * float(np.finfo(Y.dtype).eps) * norm(X) * norm(Y)
+        noise = max(noise, _SLACK * X.shape[1] * floor)
         check_form(operand, (X.conj().T @ Y).astype(double), noise)
 
 

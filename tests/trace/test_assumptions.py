@@ -6,6 +6,7 @@ from scipy.sparse.linalg import LinearOperator
 from trace_cases import SPECTRA, general, hermitian
 
 import rnla
+from rnla.trace import HutchPP
 
 METHODS = ["exact", "hutchinson", "hutchpp", "xtrace", "a_hutchpp"]
 DIAGONAL = ["exact", "bks", "udiagpp", "xdiag"]
@@ -78,3 +79,13 @@ def test_row_norms_with_an_adjoint_that_is_none(rng):
     A = general(rng, 40)
     with pytest.raises(ValueError, match="is not the adjoint of `A`"):
         rnla.row_norms(lambda X: A @ X, 20, shape=40, adjoint=lambda X: A @ X, rng=rng)
+
+
+@pytest.mark.parametrize("assume", ["hermitian", "psd"])
+def test_what_rounding_leaves_of_a_residual_is_no_violation(assume, rng):
+    """What the sketch leaves is some roundoffs of A, and then so is its asymmetry."""
+    A = hermitian(rng, SPECTRA["exp"](400))
+    for sketch_size in (60, 70, 80):
+        method = HutchPP(sketch_size=sketch_size)
+        estimate = rnla.trace(A, 190, assume=assume, method=method, rng=rng)
+        assert estimate.value == pytest.approx(np.trace(A), rel=1e-9)
