@@ -32,8 +32,6 @@ _ROUNDOFFS = 100
 _ROUNDING = 4
 # Rules are looked at whenever the steps have grown by a quarter.
 _FRACTION = 4
-# Fewer steps than this have no checkpoint in their first half.
-_FEW = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +133,7 @@ class Probes:
         # The rules so far, by run and number of steps.
         before: dict[int, dict[int, NodesAndWeights]] = {i: {} for i in range(len(masses))}
         schedule = self._schedule(limit)
+        dimension = X.shape[0] if self.basis is None else X.shape[0] - self.basis.shape[1]
         for steps in schedule:
             runs.advance(steps)
             for i in np.flatnonzero(runs.exhausted).tolist():
@@ -156,9 +155,11 @@ class Probes:
                     others=ends or _halves(before[i], steps),
                     steps=steps,
                     brackets=bool(ends),
+                    doublings=np.log2(dimension / steps),
                 )
                 before[i][steps] = rule.pieces[0]
-                if rule.others:
+                # One comparison does not tell whether changes fall.
+                if len(rule.others) > 1 or steps == schedule[-1]:
                     judged[i] = rule
             if steps < schedule[-1]:
                 judged = self._settled(judged, allowed) if self.degree is None else {}
@@ -196,20 +197,20 @@ class Probes:
             limit = min(limit, self.degree)
             early = [limit // 4, limit // 2]
         else:
-            early = list(takewhile(lambda steps: steps < limit, checkpoints(_FRACTION)))
-            if limit < _FEW:
-                early = [limit // 2]
-        return [steps for steps in early if steps > 0] + [limit]
+            early = [1, 2, *takewhile(lambda steps: steps < limit, checkpoints(_FRACTION))]
+        return [steps for steps in early if 0 < steps < limit] + [limit]
 
 
 def _halves(before: dict[int, NodesAndWeights], steps: int) -> tuple[NodesAndWeights, ...]:
     """Return the rules of about half and a quarter of the steps, as far as there are some."""
-    half = latest(steps / 2, list(before))
-    if half is None:
-        # Too few steps for a comparison: with the one before, if any.
-        return tuple(before.values())[-1:]
-    quarter = latest(half / 2, list(before))
-    return (before[half],) if quarter is None else (before[half], before[quarter])
+    found: list[NodesAndWeights] = []
+    for _ in range(2):
+        half = latest(steps / 2, [each for each in before if each < steps])
+        if half is None:
+            break
+        found.append(before[half])
+        steps = half
+    return tuple(found)
 
 
 def _exact(runs: LanczosRuns, i: int, mass: float) -> Rule:

@@ -257,11 +257,12 @@ def rule_sums(rules: list[Rule], values_at: Callable[[Floats], Floats]) -> list[
             start += len(nodes)
         moduli = np.abs(rule.weights)
         mean = moduli @ fine / (moduli.sum() or 1.0)
+        size = np.asarray(moduli @ np.abs(fine))
         found.append(
             Sums(
                 total=totals[0],
-                error=rule.error(totals),
-                size=np.asarray(moduli @ np.abs(fine)),
+                error=rule.error(totals, size),
+                size=size,
                 spread=np.asarray(moduli @ np.abs(fine - mean)),
             )
         )
