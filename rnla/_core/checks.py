@@ -144,7 +144,7 @@ def as_inexact(array: Any, name: str) -> NDArray[Any]:
 
 
 def check_unmasked(array: Any, name: str) -> None:
-    """Raise if entries are masked: what NumPy makes of the array holds whatever lies under the mask.
+    """Raise if entries are masked: NumPy would read what lies under the mask.
 
     Parameters
     ----------

@@ -98,7 +98,37 @@ def check_form(operand: Operand, H: NDArray[Any], noise: float) -> None:
     if operand.semidefinite:
         lowest = float(np.linalg.eigvalsh(0.5 * (H + H.conj().T))[0])
         if lowest < -noise:
-            raise ValueError(
-                "`A` must be positive semidefinite for this `assume` or `method`, but it has a "
-                f"negative Rayleigh quotient: w* A w = {lowest:.1e}; use assume='hermitian'"
-            )
+            raise ValueError(_negative(lowest))
+
+
+def check_residuals(operand: Operand, residuals: NDArray[Any], floor: float) -> None:
+    """Raise if ``x* A x`` is negative for a vector x although A is said to be semidefinite.
+
+    Parameters
+    ----------
+    operand : Operand
+        The matrix.
+    residuals : ndarray, shape (k,)
+        Such forms, of vectors of about the length of test vectors.
+    floor : float
+        Their rounding error.
+
+    Raises
+    ------
+    ValueError
+        If one of them is below zero.
+    """
+    if not operand.semidefinite:
+        return
+    eps = float(np.finfo(operand.dtype).eps)
+    lowest = float(np.min(residuals.real, initial=0.0))
+    # Here, too, products that are not accurate to rounding pass.
+    if lowest < -max(_SLACK * floor, float(np.cbrt(eps)) * float(np.max(np.abs(residuals)))):
+        raise ValueError(_negative(lowest))
+
+
+def _negative(form: float) -> str:
+    return (
+        "`A` must be positive semidefinite for this `assume` or `method`, but it has a negative "
+        f"Rayleigh quotient: w* A w = {form:.1e}; use assume='hermitian'"
+    )
