@@ -56,6 +56,8 @@ class Probes:
         Orthonormal Q: vectors are projected to its complement and brought to the length
         ``sqrt(n - d)``, which is unbiased for rotation-invariant vectors and takes away the
         variance of a multiple of the identity.
+    scale : float
+        Size of A where the basis has taken it away.
     vectors : ndarray, shape (n, l), or None
         Orthonormal U of a low-rank approximation whose function is subtracted.
     levels : ndarray, shape (l,), or None
@@ -69,6 +71,7 @@ class Probes:
     degree: int | None = None
     spectrum: tuple[float, float] | None = None
     basis: NDArray[Any] | None = field(default=None, repr=False)
+    scale: float = 0.0
     vectors: NDArray[Any] | None = field(default=None, repr=False)
     levels: Floats | None = field(default=None, repr=False)
 
@@ -79,7 +82,7 @@ class Probes:
 
     def values(self, nodes: Floats) -> Floats:
         """Return the function at estimated eigenvalues."""
-        return evaluate(self.f, nodes, self.eps, name=self.name)
+        return evaluate(self.f, nodes, self.eps, name=self.name, scale=self.scale)
 
     def rules(self, first: int, count: int, *, limit: int, allowed: Allowed) -> list[Rule]:
         """Return the rules of some test vectors.
@@ -128,7 +131,7 @@ class Probes:
         return [rule.minus(nodes, np.append(C[:, i], rest[i])) for i, rule in enumerate(rules)]
 
     def _settle(self, X: NDArray[Any], masses: Floats, limit: int, allowed: Allowed) -> list[Rule]:
-        runs = LanczosRuns(self.operand, X)
+        runs = LanczosRuns(self.operand, X, self.scale)
         rules: dict[int, Rule] = {}
         # The rules so far, by run and number of steps.
         before: dict[int, dict[int, NodesAndWeights]] = {i: {} for i in range(len(masses))}
