@@ -40,7 +40,7 @@ def average_diagonals(
     mean : ndarray, shape (n,)
         Of ``a_i * t_i``.
     stderr : ndarray, shape (n,)
-        Its standard errors; infinite for k = 1.
+        Its standard errors; infinite for k < 3.
     """
     double = np.result_type(A.dtype, np.float64)
     A, B, T = (M.astype(double, copy=False) for M in (A, B.conj(), T))
@@ -76,7 +76,7 @@ def average_row_norms(
     mean : ndarray, shape (n,)
         Of ``|y_i + v_ii a_i|^2 - |a_i|^2``.
     stderr : ndarray, shape (n,)
-        Its standard errors; infinite for k = 1.
+        Its standard errors; infinite for k < 3.
     """
     double = np.result_type(A.dtype, np.float64)
     A, Y = A.astype(double, copy=False), Y.astype(double, copy=False)
@@ -111,7 +111,8 @@ def _pairs(
 
 def _stderr(samples: NDArray[Any], sums: NDArray[Any]) -> NDArray[np.float64]:
     k = samples.shape[1]
-    if k < 2:
+    # Two samples with signs may be equal by symmetry, for the identity for one, and far off.
+    if k < 3:
         return np.full(len(samples), np.inf)
     spread = samples.std(axis=1, ddof=1) / np.sqrt(k)
     jackknife = sums.std(axis=1) / np.sqrt(k - 1)

@@ -118,11 +118,6 @@ def checkpoints(fraction: int) -> Iterator[int]:
         steps += max(2, steps // fraction)
 
 
-def latest(steps: float, done: Sequence[int]) -> int | None:
-    """Return the last of increasing numbers that is about `steps`, none if all are larger."""
-    return max((each for each in done if each <= steps + 0.5), default=None)
-
-
 def gauss_rule(alpha: Floats, beta: Floats) -> NodesAndWeights:
     """Return nodes and weights of the Gauss rules of Jacobi matrices, weights summing to one.
 

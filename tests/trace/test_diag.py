@@ -226,3 +226,11 @@ def test_intervals_hold_the_row_norms(spectrum, rng):
         low, high = estimate.confidence_interval()
         held.append((low <= exact) & (exact <= high))
     assert np.mean(held) > 0.88
+
+
+@pytest.mark.parametrize("method", ["xdiag", "xnysdiag"])
+def test_two_samples_say_nothing_about_their_spread(method, rng):
+    """For the identity they are equal, and off by a fifth."""
+    matvecs = 4 if method == "xdiag" else 2
+    estimate = rnla.diag(np.eye(30), matvecs, method=method, assume="psd", rng=rng)
+    assert np.all(np.isinf(estimate.stderr))

@@ -157,7 +157,7 @@ def check_average(mean, stderr, naive, A, Omega):
     rows = naive(A, Omega)
     k = len(rows)
     assert agree(mean, rows.mean(axis=0))
-    if k == 1:
+    if k < 3:
         assert np.all(np.isinf(stderr))
         return
     spread = rows.std(axis=0, ddof=1) / np.sqrt(k)
