@@ -19,6 +19,9 @@ NodesAndWeights: TypeAlias = tuple[Floats, Floats]
 _STALLED = 2.0
 # The smallest Ritz value falls like the square of the steps, and 1/x grows accordingly.
 _FASTEST = 4.0
+# Growth over more doublings than this would make bars of partition functions, whose few large terms
+# samples meet late, useless; these are enough for 1/x at condition 1e6.
+_DOUBLINGS = 5.0
 # Changes of this part of the sum of moduli are rounding, whatever their ratio.
 _NOISE = 1e-12
 
@@ -98,7 +101,7 @@ def extrapolated(
         ``1.5 r / (1 - r)`` times `half` with the ratio r of both, twice `half` at the most. That is
         1.5 times the error if it falls like a power of k, from ``k ** -0.65`` on, and far more than
         the error if it falls like ``c ** k``. Changes that grow, r > 1, as for ``1/x`` while the
-        smallest eigenvalues are out of sight, are taken to grow until the steps are all made.
+        smallest eigenvalues are out of sight, are taken to grow for five doublings more at the most.
     """
     if quarter is None:
         return np.asarray(_STALLED * half)
@@ -106,7 +109,7 @@ def extrapolated(
     ratio = np.divide(half, before, out=np.ones_like(half), where=before > 0)
     below = np.minimum(ratio, 0.9)
     factor = np.minimum(_STALLED, 1.5 * below / (1 - below))
-    growth = np.maximum(ratio, 1.0) ** doublings
+    growth = np.maximum(ratio, 1.0) ** min(doublings, _DOUBLINGS)
     return np.asarray(half * factor * np.where(half > noise, growth, 1.0))
 
 

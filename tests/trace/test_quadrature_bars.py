@@ -51,7 +51,7 @@ def test_the_bar_tells_that_nothing_is_known():
 
 @pytest.mark.parametrize("ratio", [0.1, 0.3, 0.5, 1.0, 1.7, 2.5, 4.0])
 def test_what_is_extrapolated_is_the_sum_of_a_geometric_series(ratio):
-    doublings = 6
+    doublings = 5
     left = sum(ratio**j for j in range(1, doublings + 1))
     error = extrapolated(np.array(1.0), np.array(1 / ratio), doublings=doublings)
     # Where changes neither fall nor grow, the last doublings are taken to be of no account.
