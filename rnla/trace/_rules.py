@@ -101,7 +101,7 @@ def extrapolated(
         ``1.5 r / (1 - r)`` times `half` with the ratio r of both, twice `half` at the most. That is
         1.5 times the error if it falls like a power of k, from ``k ** -0.65`` on, and far more than
         the error if it falls like ``c ** k``. Changes that grow, r > 1, as for ``1/x`` while the
-        smallest eigenvalues are out of sight, are taken to grow for five doublings more at the most.
+        smallest eigenvalues are out of sight, are taken to grow for five doublings at the most.
     """
     if quarter is None:
         return np.asarray(_STALLED * half)

@@ -49,6 +49,20 @@ def test_the_bar_tells_that_nothing_is_known():
     assert estimate.value < 0.1 * (1 / values).sum() < 0.1 * estimate.bias
 
 
+@pytest.mark.parametrize("options", [{"matvecs": 60}, {"rtol": 0.1}, {"rtol": 1e-3}])
+def test_a_large_eigenvalue_that_samples_do_not_meet(options):
+    """As of the Estrada index of a network: the space knows how much of it was not captured."""
+    values = np.append(np.linspace(-8, 8, 2999), 30.0)
+    A = scipy.sparse.diags_array(values).tocsr()
+    exact = np.exp(values - 30).sum()
+
+    def run(seed):
+        return trace_function(lambda x: np.exp(x - 30), A, rng=seed, **options)
+
+    assert_coverage(run, exact, 12)
+    assert run(0).radius() < 0.1
+
+
 @pytest.mark.parametrize("ratio", [0.1, 0.3, 0.5, 1.0, 1.7, 2.5, 4.0])
 def test_what_is_extrapolated_is_the_sum_of_a_geometric_series(ratio):
     doublings = 5
