@@ -105,9 +105,8 @@ def row_norms(
     are equal, Q gains nothing and "hutchinson" has three times as many samples.
 
     Error bars of "xrownorm" are those of `rnla.diag`, the geometric mean of the spread of the
-    samples and of the jackknife. Squares of few numbers are skewed: with ten samples, 95 %
-    intervals hold 92 % of the norms for a flat spectrum and 86 % where the singular values fall off
-    a cliff; with more samples, or where the singular values decay, 92 to 100 %.
+    samples and of the jackknife. Squares of few numbers are skewed: 95 % intervals hold 85 to 88 %
+    of the norms where the singular values fall off a cliff, else 93 to 100 %.
 
     References
     ----------
