@@ -10,30 +10,21 @@ for them. Peers are measured where they are installed: matfree and traceax, on J
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _report import Report, parser, several
+from _spectra import SPECTRA, dense, reflected, scaled, tolerance_problems
 from _timing import interleaved
+from _trace_peers import contenders, installed
 from scipy import sparse
-from scipy.sparse.linalg import splu
 from scipy.special import stdtrit
 
 import rnla
 from rnla.trace import HutchPP, XNysTrace, XTrace
 
-SPECTRA: dict[str, Callable[[int], Any]] = {
-    "flat": lambda n: np.linspace(1, 3, n),
-    "poly": lambda n: np.arange(1.0, n + 1) ** -2,
-    "slowexp": lambda n: 0.9 ** np.arange(n),
-    "exp": lambda n: 0.7 ** np.arange(n),
-    "step": lambda n: np.where(np.arange(n) < 50, 1.0, 1e-3),
-    "bigstep": lambda n: np.where(np.arange(n) < 50, 1.0, 1e-8),
-}
 METHODS: dict[str, tuple[Any, bool]] = {
     "Hutchinson": ("hutchinson", False),
     "Hutch++ signs": (HutchPP(test_vectors="signs"), False),
@@ -86,29 +77,8 @@ TOLERANCES = {
     "i^-3": 45,
     "tridiagonal inverse": 1907,
     "Poisson inverse": 1774,
+    "Saibaba-Ipsen logdet": 159,
 }
-
-
-def dense(eigenvalues: Any, seed: int = 42) -> Any:
-    """Return a symmetric matrix with Haar eigenvectors."""
-    n = len(eigenvalues)
-    Q = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, n)))[0]
-    A = (Q * eigenvalues) @ Q.T
-    return 0.5 * (A + A.T)
-
-
-def reflected(eigenvalues: Any, seed: int = 42) -> Any:
-    """Return a dense symmetric matrix with these eigenvalues, for sizes at which Haar is slow."""
-    A = np.diag(eigenvalues)
-    for v in np.random.default_rng(seed).standard_normal((3, len(A))):
-        v /= np.linalg.norm(v)
-        A -= np.outer(2 * v, v @ A)
-        A -= np.outer(A @ v, 2 * v)
-    return 0.5 * (A + A.T)
-
-
-def scaled(d: Any, X: Any) -> Any:
-    return d[:, None] * X
 
 
 def mean_error(name: str, n: int, s: int, label: str, trials: int, matrix: Any) -> float:
@@ -206,24 +176,6 @@ def diagonals(report: Report, n: int, trials: int, cells: list[tuple[str, int]])
         report.note(f"over the reference: {min(ratios):.2f} to {max(ratios):.2f}")
 
 
-def tolerance_problems(small: bool) -> Iterator[tuple[str, Any, int, float]]:
-    """Yield name, product, size and trace."""
-    n = 500 if small else 5000
-    for c in ("0.1", "0.5", "1", "2", "3"):
-        d = np.arange(1.0, n + 1) ** -float(c)
-        yield f"i^-{c}", partial(scaled, d), n, float(d.sum())
-    n = 1000 if small else 10_000
-    T = sparse.diags_array([-1.0, 4.0, -1.0], offsets=[-1, 0, 1], shape=(n, n)).tocsc()
-    angles = np.arange(1, n + 1) * np.pi / (n + 1)
-    yield "tridiagonal inverse", splu(T).solve, n, float(np.sum(1 / (4 - 2 * np.cos(angles))))
-    side = 20 if small else 100
-    T = sparse.diags_array([-1.0, 2.0, -1.0], offsets=[-1, 0, 1], shape=(side, side))
-    eye = sparse.eye_array(side)
-    P = (sparse.kron(T, eye) + sparse.kron(eye, T)).tocsc()
-    values = 2 - 2 * np.cos(np.arange(1, side + 1) * np.pi / (side + 1))
-    yield "Poisson inverse", splu(P).solve, side**2, float(np.sum(1 / (values[:, None] + values)))
-
-
 def tolerances(report: Report, trials: int, small: bool, matrices: list[str]) -> None:
     rows = []
     tolerance = 2.0**-10
@@ -293,6 +245,37 @@ def coverage(report: Report, n: int, trials: int) -> None:
     report.note("spread: Student's interval on the samples, as if they were independent")
 
 
+def diagonal_coverage(report: Report, n: int, trials: int) -> None:
+    rows = []
+    diagonals = {"UDiag++": "udiagpp", "XDiag": "xdiag", "XNysDiag": "xnysdiag"}
+    for name in ("flat", "poly", "exp", "step"):
+        A = dense(SPECTRA[name](n))
+        squares = np.sum(A**2, axis=1)
+        for s in (30, 60, 120):
+            row: dict[str, Any] = {"spectrum": name, "s": s}
+            for label, method in diagonals.items():
+                found = [
+                    rnla.diag(A, s, method=method, assume="psd", rng=seed) for seed in range(trials)
+                ]
+                row[label] = _share(found, np.diagonal(A))
+            found = [
+                rnla.row_norms(A, s, method="xrownorm", squared=True, rng=seed)
+                for seed in range(trials)
+            ]
+            row["XRowNorm"] = _share(found, squares)
+            rows.append(row)
+    report.table(
+        f"Share of entries that 95 % intervals hold, {trials} trials, n = {n}",
+        {"spectrum": "", "s": "d"} | {label: ".3f" for label in [*diagonals, "XRowNorm"]},
+        rows,
+    )
+
+
+def _share(found: list[rnla.Estimate], exact: Any) -> float:
+    ends = [estimate.confidence_interval() for estimate in found]
+    return float(np.mean([(low <= exact) & (exact <= high) for low, high in ends]))
+
+
 def covers(low: float, high: float, exact: float) -> bool:
     return low <= exact <= high
 
@@ -306,65 +289,6 @@ def spread(estimate: rnla.Estimate) -> tuple[float, float]:
     rounding = 1e-13 * abs(estimate.value)
     radius = stdtrit(k - 1, 0.975) * np.hypot(samples.std(ddof=1) / np.sqrt(k), rounding)
     return estimate.value - radius, estimate.value + radius
-
-
-def installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None
-
-
-def contenders(A: Any, s: int) -> dict[str, Callable[[int], float]]:
-    """Return whoever is installed, each a function of the seed."""
-    calls: dict[str, Callable[[int], float]] = {
-        "rnla XTrace": lambda seed: rnla.trace(A, s, rng=seed).value,
-        "rnla XNysTrace": lambda seed: rnla.trace(A, s, assume="psd", rng=seed).value,
-        "rnla Hutch++": lambda seed: rnla.trace(A, s, method="hutchpp", rng=seed).value,
-    }
-    if installed("jax"):
-        import jax
-
-        jax.config.update("jax_enable_x64", True)
-        on_device = jax.numpy.asarray(A)
-        if installed("matfree"):
-            calls |= _matfree(jax, on_device, s)
-        if installed("traceax"):
-            calls |= _traceax(jax, on_device, s)
-    return calls
-
-
-def _matfree(jax: Any, A: Any, s: int) -> dict[str, Callable[[int], float]]:
-    from matfree import stochtrace
-
-    # It counts test vectors: XTrace makes two products for each.
-    x_like = jax.numpy.zeros(len(A))
-    found = {}
-    for label, rule, count in (
-        ("matfree XTrace", stochtrace.leave_one_out_xtrace(), s // 2),
-        ("matfree XNysTrace", stochtrace.leave_one_out_xnystrace(), s),
-    ):
-        sampler = stochtrace.sampler_normal(x_like, num=count)
-        estimator = stochtrace.estimator_leave_one_out(rule, sampler)
-        run = jax.jit(lambda key, estimator=estimator: estimator(lambda v: A @ v, key))
-        found[label] = lambda seed, run=run: float(run(jax.random.PRNGKey(seed)))
-    return found
-
-
-def _traceax(jax: Any, A: Any, s: int) -> dict[str, Callable[[int], float]]:
-    import lineax
-    import traceax
-
-    tags = lineax.positive_semidefinite_tag
-    operator = lineax.MatrixLinearOperator(A, tags)
-    found = {}
-    # It counts products, as we do.
-    for label, kind in (
-        ("traceax XTrace", traceax.XTraceEstimator),
-        ("traceax XNysTrace", traceax.XNysTraceEstimator),
-        ("traceax Hutch++", traceax.HutchPlusPlusEstimator),
-    ):
-        estimator = kind()
-        run = jax.jit(lambda key, estimator=estimator: estimator.estimate(key, operator, s)[0])
-        found[label] = lambda seed, run=run: float(run(jax.random.PRNGKey(seed)))
-    return found
 
 
 def peers(report: Report, n: int, s: int, repeat: int) -> None:
@@ -423,6 +347,7 @@ def main(argv: list[str] | None = None) -> None:
         tolerances(report, arguments.trials, arguments.quick, arguments.matrices)
     if "coverage" in arguments.parts:
         coverage(report, arguments.n, arguments.trials)
+        diagonal_coverage(report, arguments.n, max(3, arguments.trials // 5))
     if "peers" in arguments.parts:
         peers(report, size, 60 if arguments.quick else 200, arguments.repeat)
     if "figure" in arguments.parts:

@@ -130,7 +130,10 @@ def as_inexact(array: Any, name: str) -> NDArray[Any]:
     ------
     TypeError
         If the dtype is neither numeric nor one of those (object, str, long double).
+    ValueError
+        If entries are masked.
     """
+    check_unmasked(array, name)
     try:
         result = np.asarray(array)
     except ValueError as error:
@@ -138,6 +141,25 @@ def as_inexact(array: Any, name: str) -> NDArray[Any]:
     if result.dtype.isnative and result.dtype.type in _INEXACT:
         return result
     return result.astype(inexact_dtype(result.dtype, name))
+
+
+def check_unmasked(array: Any, name: str) -> None:
+    """Raise if entries are masked: NumPy would read what lies under the mask.
+
+    Parameters
+    ----------
+    array : array_like
+        The argument.
+    name : str
+        Its name in the caller's signature.
+
+    Raises
+    ------
+    ValueError
+        If it is a masked array with masked entries.
+    """
+    if np.ma.is_masked(array):
+        raise ValueError(f"`{name}` must not have masked entries; fill them or leave them out")
 
 
 def inexact_dtype(dtype: Any, name: str) -> np.dtype[Any]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import aslinearoperator
 
-from rnla._core.checks import KINDS, check_finite_array, check_int, inexact_dtype
+from rnla._core.checks import KINDS, check_finite_array, check_int, check_unmasked, inexact_dtype
 from rnla._core.rng import RNGLike, as_generator
 from rnla.linalg.block import BlockOperator, as_block_operator
 
@@ -119,6 +119,7 @@ def check_request(
 
 
 def _checked_matrix(A: Any) -> BlockOperator:
+    check_unmasked(A, "A")
     # SciPy's own messages for what is not a matrix.
     operator: Any = aslinearoperator(A)
     dtype = operator.dtype

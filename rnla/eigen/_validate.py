@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
-from rnla._core.checks import check_finite_array, check_int, check_positive_float, check_word
+from rnla._core.checks import (
+    check_finite_array,
+    check_int,
+    check_positive_float,
+    check_unmasked,
+    check_word,
+)
 from rnla.eigen._select import WHICH, Selection
 from rnla.linalg.block import BlockOperator, OperatorBlock, as_block_operator
 
@@ -121,10 +127,11 @@ def as_matrix(A: Any, name: str) -> Any:
     TypeError
         If it is no matrix.
     ValueError
-        If it has not two axes.
+        If it has not two axes, or masked entries.
     """
     if A is None or isinstance(A, str | bytes | int | float | complex):
         raise TypeError(f"`{name}` must be a matrix or LinearOperator, got {A!r}")
+    check_unmasked(A, name)
     if not issparse(A) and not (hasattr(A, "shape") and hasattr(A, "dtype")):
         A = np.asarray(A)
     if isinstance(A, np.matrix):
@@ -308,6 +315,7 @@ def _check_tol(tol: Any) -> float:
 
 
 def _check_start(v0: Any, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    check_unmasked(v0, "v0")
     start = np.asarray(v0)
     if start.ndim not in (1, 2) or start.shape[0] != n or start.size == 0:
         raise ValueError(

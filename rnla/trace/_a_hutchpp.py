@@ -193,7 +193,7 @@ def _residual_rounds(
         target = min(target, made + budget.left(operand.n_matvec - used))
         if target <= made:
             return
-        new, sizes = residual_forms(operand, sketch.Q, vectors, made, target, True)
+        new, sizes = residual_forms(operand, sketch.Q, vectors, made, target, True, sketch.floor)
         forms, squares = np.append(forms, new), np.append(squares, sizes**2)
         value = (sketch.inside + forms.mean()).item()
         allowed = budget.allowed(value, operand.unit)

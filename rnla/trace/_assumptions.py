@@ -13,7 +13,7 @@ from rnla.trace._rounds import norm
 _SLACK = 16
 
 
-def check_products(operand: Operand, X: NDArray[Any], Y: NDArray[Any]) -> None:
+def check_products(operand: Operand, X: NDArray[Any], Y: NDArray[Any], floor: float = 0.0) -> None:
     """Raise if vectors and their products belie what A is assumed to be.
 
     Parameters
@@ -22,6 +22,9 @@ def check_products(operand: Operand, X: NDArray[Any], Y: NDArray[Any]) -> None:
         The matrix.
     X, Y : ndarray, shape (n, k)
         Any vectors, and ``A X``.
+    floor : float
+        Rounding error of ``w* A w`` for a test vector, where Y is much smaller than ``||A|| ||X||``
+        and does not tell.
 
     Raises
     ------
@@ -31,6 +34,7 @@ def check_products(operand: Operand, X: NDArray[Any], Y: NDArray[Any]) -> None:
     if operand.hermitian:
         double = np.result_type(Y.dtype, np.float64)
         noise = _SLACK * float(np.finfo(Y.dtype).eps) * norm(X) * norm(Y)
+        noise = max(noise, _SLACK * X.shape[1] * floor)
         check_form(operand, (X.conj().T @ Y).astype(double), noise)
 
 
@@ -94,7 +98,37 @@ def check_form(operand: Operand, H: NDArray[Any], noise: float) -> None:
     if operand.semidefinite:
         lowest = float(np.linalg.eigvalsh(0.5 * (H + H.conj().T))[0])
         if lowest < -noise:
-            raise ValueError(
-                "`A` must be positive semidefinite for this `assume` or `method`, but it has a "
-                f"negative Rayleigh quotient: w* A w = {lowest:.1e}; use assume='hermitian'"
-            )
+            raise ValueError(_negative(lowest))
+
+
+def check_residuals(operand: Operand, residuals: NDArray[Any], floor: float) -> None:
+    """Raise if ``x* A x`` is negative for a vector x although A is said to be semidefinite.
+
+    Parameters
+    ----------
+    operand : Operand
+        The matrix.
+    residuals : ndarray, shape (k,)
+        Such forms, of vectors of about the length of test vectors.
+    floor : float
+        Their rounding error.
+
+    Raises
+    ------
+    ValueError
+        If one of them is below zero.
+    """
+    if not operand.semidefinite:
+        return
+    eps = float(np.finfo(operand.dtype).eps)
+    lowest = float(np.min(residuals.real, initial=0.0))
+    # Here, too, products that are not accurate to rounding pass.
+    if lowest < -max(_SLACK * floor, float(np.cbrt(eps)) * float(np.max(np.abs(residuals)))):
+        raise ValueError(_negative(lowest))
+
+
+def _negative(form: float) -> str:
+    return (
+        "`A` must be positive semidefinite for this `assume` or `method`, but it has a negative "
+        f"Rayleigh quotient: w* A w = {form:.1e}; use assume='hermitian'"
+    )

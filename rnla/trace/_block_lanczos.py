@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from rnla._core.threads import single_threaded_blas
 from rnla.trace._input import Operand
 from rnla.trace._projection import project_out
+from rnla.trace._rounds import norm
 
 # Residuals of this many roundoffs, times sqrt(n), are rounding.
 _BREAKDOWN = 10
@@ -77,7 +78,8 @@ class BlockLanczos:
         Q = self._storage[:, :end]
         R = W.copy()
         H = project_out(Q, R)
-        self._scale = max(self._scale, float(np.abs(H).max(initial=0.0)))
+        # Of the products, not of H: their rounding errors are of that size, and H may be smaller.
+        self._scale = max(self._scale, norm(W))
         self._check_hermitian(H, start, end)
         eps = float(np.finfo(R.dtype).eps)
         fresh = _orthonormal(R, Q, _BREAKDOWN * eps * np.sqrt(len(R)) * self._scale)

@@ -117,8 +117,9 @@ def diag(
     two. For one that decays, "xdiag" and "xnysdiag" gain as many digits as the low-rank
     approximation has.
 
-    The samples of "xdiag" and "xnysdiag" depend on each other: their standard errors are too small
-    by up to a third where nothing decays, and right where something does.
+    The samples of "xdiag" and "xnysdiag" depend on each other, so that their spread is too small an
+    error bar, and the jackknife's too large. ``stderr`` is the geometric mean, entry by entry:
+    95 % intervals hold 95 to 100 % of the entries.
 
     References
     ----------

@@ -18,6 +18,7 @@ from rnla.trace._basis import Basis, downdate
 from rnla.trace._exact import identity_blocks
 from rnla.trace._hutchpp import split
 from rnla.trace._input import BLOCK, Operand
+from rnla.trace._left_out_rows import average_diagonals
 from rnla.trace._nystrom import semidefinite_core
 from rnla.trace._rounds import Budget, Round, norm
 from rnla.trace._sketches import nystrom_sketches, range_sketches
@@ -197,13 +198,14 @@ def xdiag_average(
         Of ``diag(P A) + conj(w_i) * ((I - P) A w_i)`` with P the orthogonal projector onto the span
         of all ``A w_j`` but ``A w_i``.
     stderr : ndarray, shape (n,)
-        Its standard errors.
+        Its standard errors, as from `average_diagonals`.
     """
     down = downdate(R, float(np.finfo(Q.dtype).eps))
     S, U = down.S, down.U
     if U is not None:
-        R, S = U.conj().T @ R, S
+        R = U.conj().T @ R
     weights = np.einsum("ij,ij->j", S.conj(), R).astype(Q.dtype)
+    inner = S.conj().T @ S
     S = (S if U is None else U @ S).astype(Q.dtype)
     mean = np.empty(len(Q), np.result_type(Q.dtype, np.float64))
     stderr = np.empty(len(Q))
@@ -214,8 +216,9 @@ def xdiag_average(
         else:
             basis = U.astype(Q.dtype)
             base = _row_dots(Q[part] @ basis, Z[part] @ basis)
-        change = (Q[part] @ S) * (Omega[part].conj() * weights - (Z[part] @ S).conj())
-        mean[part], stderr[part] = _row_average(change)
+        B = Z[part] @ S
+        residuals = Omega[part].conj() * weights - B.conj()
+        mean[part], stderr[part] = average_diagonals(Q[part] @ S, B, residuals, inner)
         mean[part] += base
     return mean, stderr
 
@@ -264,14 +267,15 @@ def xnysdiag_average(
         Of ``diag(N) + conj(w_i) * ((A - N) w_i)`` with N the Nyström approximation from all vectors
         but w_i.
     stderr : ndarray, shape (n,)
-        Its standard errors.
+        Its standard errors, as from `average_diagonals`.
     """
     core = semidefinite_core(Omega, Y)
     products = downdate_sums(core, Omega)[1].astype(Y.dtype)
     mean, stderr = np.empty(len(Omega)), np.empty(len(Omega))
+    inner = core.C.conj().T @ core.C
     for part, Z in core.downdates():
-        change = (Z * Omega[part].conj() * products).real - np.abs(Z) ** 2
-        mean[part], stderr[part] = _row_average(change)
+        residuals = Omega[part].conj() * products - Z.conj()
+        mean[part], stderr[part] = average_diagonals(Z, Z, residuals, inner, real=True)
         mean[part] += np.sum(np.abs(core.B[part]) ** 2, axis=1, dtype=np.float64) - core.shift
     return mean, stderr
 
@@ -280,15 +284,6 @@ def _row_dots(X: NDArray[Any], Y: NDArray[Any]) -> NDArray[Any]:
     """Return the diagonal of ``X Y*``, in double precision."""
     double = np.result_type(X.dtype, np.float64)
     return np.asarray(np.einsum("ij,ij->i", X, Y.conj(), dtype=double))
-
-
-def _row_average(X: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.float64]]:
-    k = X.shape[1]
-    X = X.astype(np.result_type(X.dtype, np.float64))
-    mean = X.mean(axis=1)
-    if k < 2:
-        return mean, np.full(len(X), np.inf)
-    return mean, X.std(axis=1, ddof=1) / np.sqrt(k)
 
 
 def _round(

@@ -15,7 +15,12 @@ _ROUNDOFFS = 100
 
 
 def evaluate(
-    f: SpectralFunction, nodes: NDArray[np.float64], eps: float, *, name: str = "f"
+    f: SpectralFunction,
+    nodes: NDArray[np.float64],
+    eps: float,
+    *,
+    name: str = "f",
+    scale: float = 0.0,
 ) -> NDArray[np.float64]:
     """Return ``f(nodes)``, real and finite.
 
@@ -32,6 +37,8 @@ def evaluate(
         Roundoff of the precision that they were computed in.
     name : str
         Name of the argument.
+    scale : float
+        Size of A, where it may be larger than that of the nodes.
 
     Returns
     -------
@@ -50,7 +57,7 @@ def evaluate(
     values = _call(f, nodes, name)
     undefined = ~np.isfinite(values)
     if undefined.any():
-        largest = float(np.abs(nodes).max(initial=0.0))
+        largest = float(np.abs(nodes).max(initial=scale))
         zero = undefined & (np.abs(nodes) <= _ROUNDOFFS * eps * largest)
         if zero.any():
             values = values.copy()

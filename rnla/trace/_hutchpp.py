@@ -74,7 +74,8 @@ def hutchpp_rounds(
                 method=f"hutchpp, exact (rank {rank})",
             )
             return
-    samples, sizes = residual_forms(operand, Q, vectors.other(1), 0, rest, resphere)
+    floor = rounding_floor(operand, size)
+    samples, sizes = residual_forms(operand, Q, vectors.other(1), 0, rest, resphere, floor)
     left, stderr = mean_and_stderr(samples)
     size = size if k else norm(sizes) / np.sqrt(len(sizes))
     yield Round(
@@ -105,6 +106,7 @@ def residual_forms(
     start: int,
     stop: int,
     resphere: bool,
+    floor: float,
 ) -> tuple[NDArray[Any], NDArray[np.float64]]:
     """Return ``x_i* A x_i`` and ``||(I - Q Q*) A x_i||`` for projected test vectors.
 
@@ -120,6 +122,8 @@ def residual_forms(
         Which of them.
     resphere : bool
         Whether the forms, not the norms, are those of x at the length ``sqrt(n - k)``.
+    floor : float
+        Rounding error of a form.
 
     Returns
     -------
@@ -135,7 +139,7 @@ def residual_forms(
         X = vectors.columns(low, min(stop, low + BLOCK))
         project(X, Q)
         Y = operand.product(X)
-        check_products(operand, X, Y)
+        check_products(operand, X, Y, floor)
         form = column_dots(X, Y)
         if resphere:
             form = form * ((n - k) / np.maximum(column_norms(X) ** 2, np.finfo(float).tiny))

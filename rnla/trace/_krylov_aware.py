@@ -75,11 +75,12 @@ class _Look:
 
 
 class _Candidate(NamedTuple):
-    """A number of blocks to deflate, its error, and the looks that this was judged by."""
+    """A number of blocks to deflate, its error, and how that was judged."""
 
     blocks: int
     error: float
     looks: tuple[_Look, ...]
+    doublings: float = 0.0
 
 
 class _Space:
@@ -92,7 +93,7 @@ class _Space:
         self, lanczos: BlockLanczos, R: NDArray[Any], values: Callable[[Floats], Floats], n: int
     ) -> None:
         b, width = R.shape
-        self.steps = lanczos.steps
+        self.steps, self.most = lanczos.steps, n / b
         self.edges = np.array(lanczos.offsets[: self.steps + 1])
         self.look = cache(lambda steps: _Look(lanczos, steps, values))
         now = self.look(self.steps)
@@ -123,7 +124,12 @@ class _Space:
         """Return the quadrature error of random vectors after as many steps."""
         steps = [max(1, self.steps // part) for part in (1, 2, 4)]
         samples = [self.look(each).sample(R) for each in steps]
-        return float(extrapolated(*(np.abs(a - b) for a, b in pairwise(samples))))
+        changes = (np.abs(a - b) for a, b in pairwise(samples))
+        return float(extrapolated(*changes, doublings=self.doublings(self.steps)))
+
+    def doublings(self, steps: int) -> float:
+        """Return how often so many steps can be doubled until the space is that of all vectors."""
+        return max(0.0, float(np.log2(self.most / steps)))
 
     def candidates(self) -> Iterator[_Candidate]:
         """Yield numbers of blocks to deflate, the largest first."""
@@ -134,7 +140,9 @@ class _Space:
             d = int(self.edges[blocks])
             looks = tuple(self.look(blocks + each) for each in (lag, lag // 2, lag // 4))
             changes = [later.change(earlier, d) for later, earlier in pairwise(looks)]
-            yield _Candidate(blocks, float(extrapolated(*changes)), looks)
+            doublings = self.doublings(lag)
+            error = float(extrapolated(*changes, doublings=doublings))
+            yield _Candidate(blocks, error, looks, doublings)
 
 
 def deflate(
@@ -200,7 +208,14 @@ def deflate(
     (nodes, weights), *others = [(look.nodes, look.weights(d)) for look in chosen.looks]
     steps = chosen.looks[0].columns
     return Deflation(
-        lanczos.basis(d), Rule(nodes=nodes, weights=weights, others=tuple(others), steps=steps)
+        lanczos.basis(d),
+        Rule(
+            nodes=nodes,
+            weights=weights,
+            others=tuple(others),
+            steps=steps,
+            doublings=chosen.doublings,
+        ),
     )
 
 

@@ -32,6 +32,9 @@ class LanczosRuns:
         Hermitian A, (n, n).
     X : ndarray, shape (n, p)
         Starts; none of them zero.
+    scale : float
+        Size of A, as far as it is known: products in a space where A is small have rounding errors
+        of A itself.
 
     Attributes
     ----------
@@ -45,9 +48,9 @@ class LanczosRuns:
         Steps of those that go on.
     """
 
-    def __init__(self, operand: Operand, X: NDArray[Any]) -> None:
+    def __init__(self, operand: Operand, X: NDArray[Any], scale: float = 0.0) -> None:
         n, p = X.shape
-        self._operand = operand
+        self._operand, self._size = operand, scale
         self._basis = np.empty((p, min(_CAPACITY, n) + 1, n), operand.dtype)
         self._basis[:, 0] = (X / column_norms(X)).T
         self.alpha = np.zeros((p, 0))
@@ -120,7 +123,7 @@ class LanczosRuns:
         if j:
             expected[:, j - 1] = self.beta[runs, j - 1]
         off = np.abs(h - expected).max(axis=1, initial=0.0)
-        size = np.maximum(self._scale[runs], np.abs(h).max(axis=1))
+        size = np.maximum(np.maximum(self._scale[runs], self._size), np.abs(h).max(axis=1))
         if (off > np.cbrt(np.finfo(h.dtype).eps) * size).any():
             worst = float((off / np.where(size > 0, size, 1)).max())
             raise ValueError(

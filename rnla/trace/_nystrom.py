@@ -114,7 +114,7 @@ def semidefinite_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
         R = cholesky(H, check_finite=False)
     except LinAlgError:
         Y -= Y.dtype.type(shift) * Omega
-        return _eigen_core(Omega, Y, semidefinite=True)
+        return _eigen_core(Omega, Y, semidefinite=True, refuse_negative=True)
     _multiply_inverse(Y, R)
     C = solve_triangular(R, np.eye(s, dtype=R.dtype), trans="C", check_finite=False)
     # Rounding grows on the way through the pivots, so they only raise the suspicion.
@@ -123,7 +123,7 @@ def semidefinite_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
     return Core(Y, np.ones(s), C / np.linalg.norm(C, axis=0), np.ones(s), shift, rank, np.zeros(s))
 
 
-def symmetric_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
+def symmetric_core(Omega: NDArray[Any], Y: NDArray[Any], *, refuse_negative: bool = False) -> Core:
     """Factor the Nyström approximation of a Hermitian matrix that may be indefinite.
 
     Parameters
@@ -132,6 +132,8 @@ def symmetric_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
         Test vectors.
     Y : ndarray, shape (n, s)
         ``A Omega``; destroyed.
+    refuse_negative : bool
+        Whether the caller said that A is semidefinite.
 
     Returns
     -------
@@ -141,17 +143,21 @@ def symmetric_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
     Raises
     ------
     ValueError
-        If A is not Hermitian.
+        If A is not Hermitian, or has a negative eigenvalue that it should not have.
     """
-    return _eigen_core(Omega, Y, semidefinite=False)
+    return _eigen_core(Omega, Y, semidefinite=False, refuse_negative=refuse_negative)
 
 
-def _eigen_core(Omega: NDArray[Any], Y: NDArray[Any], *, semidefinite: bool) -> Core:
+def _eigen_core(
+    Omega: NDArray[Any], Y: NDArray[Any], *, semidefinite: bool, refuse_negative: bool
+) -> Core:
     eps = float(np.finfo(Y.dtype).eps)
     H, noise = gram(Omega, Y, "xnystrace" if semidefinite else "xsymtrace")
     eigenvalues, V = eigh(H, check_finite=False)
     sizes = np.abs(eigenvalues)
-    if semidefinite and eigenvalues[0] < -noise:
+    # If there is none, the approximation is a semidefinite matrix with the same products: they
+    # cannot tell it from A.
+    if refuse_negative and np.min(eigenvalues, initial=0.0) < -noise:
         raise ValueError(
             "`A` must be positive semidefinite for assume='psd' and method='xnystrace', but it has "
             f"a negative Rayleigh quotient: w* A w = {eigenvalues[0]:.1e} for a combination of the "

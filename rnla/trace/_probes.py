@@ -22,7 +22,6 @@ from rnla.trace._rules import (
     Rule,
     checkpoints,
     gauss_rule,
-    latest,
     radau_rule,
 )
 from rnla.trace._vectors import VectorStream, column_norms
@@ -32,8 +31,8 @@ _ROUNDOFFS = 100
 _ROUNDING = 4
 # Rules are looked at whenever the steps have grown by a quarter.
 _FRACTION = 4
-# Fewer steps than this have no checkpoint in their first half.
-_FEW = 5
+# From here on a half and a quarter of the steps are two comparisons.
+_FEWEST = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +57,8 @@ class Probes:
         Orthonormal Q: vectors are projected to its complement and brought to the length
         ``sqrt(n - d)``, which is unbiased for rotation-invariant vectors and takes away the
         variance of a multiple of the identity.
+    scale : float
+        Size of A where the basis has taken it away.
     vectors : ndarray, shape (n, l), or None
         Orthonormal U of a low-rank approximation whose function is subtracted.
     levels : ndarray, shape (l,), or None
@@ -71,6 +72,7 @@ class Probes:
     degree: int | None = None
     spectrum: tuple[float, float] | None = None
     basis: NDArray[Any] | None = field(default=None, repr=False)
+    scale: float = 0.0
     vectors: NDArray[Any] | None = field(default=None, repr=False)
     levels: Floats | None = field(default=None, repr=False)
 
@@ -81,7 +83,7 @@ class Probes:
 
     def values(self, nodes: Floats) -> Floats:
         """Return the function at estimated eigenvalues."""
-        return evaluate(self.f, nodes, self.eps, name=self.name)
+        return evaluate(self.f, nodes, self.eps, name=self.name, scale=self.scale)
 
     def rules(self, first: int, count: int, *, limit: int, allowed: Allowed) -> list[Rule]:
         """Return the rules of some test vectors.
@@ -130,11 +132,10 @@ class Probes:
         return [rule.minus(nodes, np.append(C[:, i], rest[i])) for i, rule in enumerate(rules)]
 
     def _settle(self, X: NDArray[Any], masses: Floats, limit: int, allowed: Allowed) -> list[Rule]:
-        runs = LanczosRuns(self.operand, X)
+        runs = LanczosRuns(self.operand, X, self.scale)
         rules: dict[int, Rule] = {}
-        # The rules so far, by run and number of steps.
-        before: dict[int, dict[int, NodesAndWeights]] = {i: {} for i in range(len(masses))}
         schedule = self._schedule(limit)
+        dimension = X.shape[0] if self.basis is None else X.shape[0] - self.basis.shape[1]
         for steps in schedule:
             runs.advance(steps)
             for i in np.flatnonzero(runs.exhausted).tolist():
@@ -145,30 +146,25 @@ class Probes:
                 break
             alpha, beta = runs.alpha[active], runs.beta[active]
             nodes, weights = gauss_rule(alpha, beta[:, :-1])
-            weights *= masses[active, None]
-            brackets = self._brackets(nodes, alpha, beta, masses[active])
-            judged: dict[int, Rule] = {}
-            for row, i in enumerate(active.tolist()):
-                ends = tuple((each[row], mass[row]) for each, mass in brackets)
-                rule = Rule(
+            others = self._brackets(nodes, alpha, beta) or _halves(alpha, beta, steps)
+            judged = {
+                i: Rule(
                     nodes=nodes[row],
-                    weights=weights[row],
-                    others=ends or _halves(before[i], steps),
+                    weights=masses[i] * weights[row],
+                    others=tuple((each[row], masses[i] * mass[row]) for each, mass in others),
                     steps=steps,
-                    brackets=bool(ends),
+                    brackets=self.spectrum is not None,
+                    doublings=np.log2(dimension / steps),
                 )
-                before[i][steps] = rule.pieces[0]
-                if rule.others:
-                    judged[i] = rule
+                for row, i in enumerate(active.tolist())
+            }
             if steps < schedule[-1]:
-                judged = self._settled(judged, allowed) if self.degree is None else {}
+                judged = self._settled(judged, allowed)
             rules |= judged
             runs.stop(np.array(list(judged), int))
         return [rules[i] for i in range(len(masses))]
 
-    def _brackets(
-        self, nodes: Floats, alpha: Floats, beta: Floats, masses: Floats
-    ) -> list[NodesAndWeights]:
+    def _brackets(self, nodes: Floats, alpha: Floats, beta: Floats) -> list[NodesAndWeights]:
         if self.spectrum is None:
             return []
         low, high = self.spectrum
@@ -178,8 +174,7 @@ class Probes:
                 f"`spectrum` must hold all eigenvalues of `A`, but ({low:.6g}, {high:.6g}) leaves "
                 f"out some: estimates lie between {np.min(nodes):.6g} and {np.max(nodes):.6g}"
             )
-        rules = [radau_rule(alpha, beta, end) for end in (low, high)]
-        return [(each, weights * masses[:, None]) for each, weights in rules]
+        return [radau_rule(alpha, beta, end) for end in (low, high)]
 
     def _settled(self, rules: dict[int, Rule], allowed: Allowed) -> dict[int, Rule]:
         if not rules:
@@ -193,23 +188,17 @@ class Probes:
     def _schedule(self, limit: int) -> list[int]:
         """Return the numbers of steps at which rules are looked at."""
         if self.degree is not None:
-            limit = min(limit, self.degree)
-            early = [limit // 4, limit // 2]
-        else:
-            early = list(takewhile(lambda steps: steps < limit, checkpoints(_FRACTION)))
-            if limit < _FEW:
-                early = [limit // 2]
-        return [steps for steps in early if steps > 0] + [limit]
+            return [min(limit, self.degree)]
+        early = takewhile(lambda steps: steps < limit, checkpoints(_FRACTION))
+        return [steps for steps in early if steps >= _FEWEST or self.spectrum is not None] + [limit]
 
 
-def _halves(before: dict[int, NodesAndWeights], steps: int) -> tuple[NodesAndWeights, ...]:
-    """Return the rules of about half and a quarter of the steps, as far as there are some."""
-    half = latest(steps / 2, list(before))
-    if half is None:
-        # Too few steps for a comparison: with the one before, if any.
-        return tuple(before.values())[-1:]
-    quarter = latest(half / 2, list(before))
-    return (before[half],) if quarter is None else (before[half], before[quarter])
+def _halves(alpha: Floats, beta: Floats, steps: int) -> list[NodesAndWeights]:
+    """Return the Gauss rules of a half and a quarter of the steps, as far as there are some."""
+    # Rounded so that the first comparison is over more than a doubling, and the second over less.
+    half = steps // 2
+    parts = sorted({half, (half + 1) // 2} - {0}, reverse=True)
+    return [gauss_rule(alpha[:, :part], beta[:, : part - 1]) for part in parts]
 
 
 def _exact(runs: LanczosRuns, i: int, mass: float) -> Rule:

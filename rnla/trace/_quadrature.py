@@ -197,6 +197,7 @@ class SpectralQuadrature:
         if m:
             value = samples.mean(axis=0)
             error = error + np.mean([each.error for each in sums[first:]], axis=0)
+            error = error + self._unseen(values_at)
             size = size + np.mean([each.size for each in sums[first:]], axis=0)
         if m > 1:
             # Scaled, for squares may overflow.
@@ -212,6 +213,29 @@ class SpectralQuadrature:
             samples=samples,
             degrees_of_freedom=m - 1.0 if m else np.inf,
         )
+
+    def _unseen(self, values_at: Callable[[Floats], Floats]) -> Floats | float:
+        """Return what the captured space knows of the rest, and the samples have not met.
+
+        Of a Ritz vector in that space, one less its weight is outside the captured part. Where its
+        value lies beyond the nodes of a sample, the sample's run was too short to see that.
+        """
+        if self.deflated is None:
+            return 0.0
+        nodes = self.deflated.nodes
+        outside = np.clip(1 - self.deflated.weights, 0.0, 1.0)
+        largest = nodes[[np.argmax(np.abs(nodes))]] if len(nodes) else nodes
+        missed: list[Floats] = []
+        for rule in self.probes:
+            ends = np.clip(nodes, np.min(rule.nodes), np.max(rule.nodes))
+            beyond = np.flatnonzero((ends != nodes) & (outside > 0))
+            if len(beyond):
+                # With the largest node, beside which others count as zero.
+                found = values_at(np.concatenate([largest, nodes[beyond], ends[beyond]]))[1:]
+                change = np.abs(found[: len(beyond)] - found[len(beyond) :])
+                missed.append(np.asarray(outside[beyond] @ change))
+        # It is no less than this; twice that leaves room for what the space itself has missed.
+        return 2 * np.sum(missed, axis=0) / len(self.probes) if missed else 0.0
 
     def _rules(self) -> list[Rule]:
         return [*([] if self.deflated is None else [self.deflated]), *self.probes]
@@ -257,11 +281,12 @@ def rule_sums(rules: list[Rule], values_at: Callable[[Floats], Floats]) -> list[
             start += len(nodes)
         moduli = np.abs(rule.weights)
         mean = moduli @ fine / (moduli.sum() or 1.0)
+        size = np.asarray(moduli @ np.abs(fine))
         found.append(
             Sums(
                 total=totals[0],
-                error=rule.error(totals),
-                size=np.asarray(moduli @ np.abs(fine)),
+                error=rule.error(totals, size),
+                size=size,
                 spread=np.asarray(moduli @ np.abs(fine - mean)),
             )
         )

@@ -22,6 +22,7 @@ from rnla.trace._diagonal import Moments
 from rnla.trace._estimate import Estimate
 from rnla.trace._exact import identity_blocks
 from rnla.trace._input import Operand, as_operand
+from rnla.trace._left_out_rows import average_row_norms
 from rnla.trace._methods import Exact, Hutchinson
 from rnla.trace._rounds import Budget, Round, check_budget, finish, norm
 from rnla.trace._vectors import VectorStream, check_kind
@@ -103,9 +104,9 @@ def row_norms(
     at most ``(m + n) s`` numbers of memory for s products. Where all singular values of A
     are equal, Q gains nothing and "hutchinson" has three times as many samples.
 
-    The samples of "xrownorm" depend on each other, and squares of few numbers are skewed: its 95 %
-    intervals hold about 85 % of the norms, and 60 to 80 % where the singular values fall off a
-    cliff. Those of "hutchinson" hold 85 to 95 %.
+    Error bars of "xrownorm" are those of `rnla.diag`, the geometric mean of the spread of the
+    samples and of the jackknife. Squares of few numbers are skewed: 95 % intervals hold 85 to 88 %
+    of the norms where the singular values fall off a cliff, else 93 to 100 %.
 
     References
     ----------
@@ -277,24 +278,19 @@ def xrownorm_average(
         Of the squared row norms of ``A P`` and the squares of ``A (I - P) w_i``, with P the
         orthogonal projector onto the span of all ``A* A w_j`` but ``A* A w_i``.
     stderr : ndarray, shape (m,)
-        Its standard errors.
+        Its standard errors, as from `average_row_norms`.
     """
     down = downdate(R, float(np.finfo(Q.dtype).eps))
     W = (Q.conj().T @ Omega).astype(R.dtype)
     U = np.eye(len(R), dtype=R.dtype) if down.U is None else down.U
     W, S = U.conj().T @ W, down.S
-    # X holds the coordinates of the projections of the vectors left out.
-    X = W - S * np.einsum("ij,ij->j", S.conj(), W)
-    U, S, X = (M.astype(Q.dtype) for M in (U, U @ S, U @ X))
-    k = Omega.shape[1]
-    mean, stderr = np.empty(len(G)), np.full(len(G), np.inf)
+    V, inner = S.conj().T @ W, S.conj().T @ S
+    W, U, S = (M.astype(Q.dtype) for M in (U @ W, U, U @ S))
+    mean, stderr = np.empty(len(G)), np.empty(len(G))
     for row in range(0, len(G), _ROWS):
         part = slice(row, row + _ROWS)
-        left = np.abs(G[part] - Z[part] @ X).astype(np.float64) ** 2
-        change = left - np.abs(Z[part] @ S).astype(np.float64) ** 2
-        mean[part] = _row_squares(Z[part] @ U) + change.mean(axis=1)
-        if k > 1:
-            stderr[part] = change.std(axis=1, ddof=1) / np.sqrt(k)
+        mean[part], stderr[part] = average_row_norms(Z[part] @ S, G[part] - Z[part] @ W, V, inner)
+        mean[part] += _row_squares(Z[part] @ U)
     # Norms of projections do not add up to less than zero, but for rounding.
     return np.maximum(mean, 0.0), stderr
 

@@ -15,8 +15,15 @@ from rnla._core.threads import single_threaded_blas
 Floats: TypeAlias = NDArray[np.float64]
 NodesAndWeights: TypeAlias = tuple[Floats, Floats]
 
-# From this ratio of two changes on, the factor of the extrapolation is at its end.
-_STALLED = 0.6
+# Factor for changes that neither fall nor grow, or of which there is one only.
+_STALLED = 2.0
+# The smallest Ritz value falls like the square of the steps, and 1/x grows accordingly.
+_FASTEST = 4.0
+# Growth over more doublings than this would make bars of partition functions, whose few large terms
+# samples meet late, useless; these are enough for 1/x at condition 1e6.
+_DOUBLINGS = 5.0
+# Changes of this part of the sum of moduli are rounding, whatever their ratio.
+_NOISE = 1e-12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +41,8 @@ class Rule:
         Which of the two.
     steps : int
         Lanczos steps, or products, that it took.
+    doublings : float
+        How often the steps can be doubled until the rule is exact.
     """
 
     nodes: Floats = field(repr=False)
@@ -41,6 +50,7 @@ class Rule:
     others: tuple[NodesAndWeights, ...] = field(default=(), repr=False)
     steps: int
     brackets: bool = False
+    doublings: float = 0.0
 
     @property
     def pieces(self) -> list[NodesAndWeights]:
@@ -55,15 +65,23 @@ class Rule:
         ]
         return replace(self, nodes=fine, weights=fine_weights, others=tuple(others))
 
-    def error(self, totals: Sequence[Floats]) -> Floats:
-        """Return how far off the rule is, from the sums of `pieces`."""
+    def error(self, totals: Sequence[Floats], size: Floats) -> Floats:
+        """Return how far off the rule is, from the sums of `pieces` and that of the moduli."""
         if self.brackets:
             return np.asarray(np.max([np.abs(totals[0] - each) for each in totals[1:]], axis=0))
         changes = [np.abs(a - b) for a, b in pairwise(totals)]
-        return extrapolated(*changes) if changes else np.zeros_like(totals[0])
+        if not changes:
+            return np.zeros_like(totals[0])
+        return extrapolated(*changes, doublings=self.doublings, noise=_NOISE * size)
 
 
-def extrapolated(half: Floats, quarter: Floats | None = None) -> Floats:
+def extrapolated(
+    half: Floats,
+    quarter: Floats | None = None,
+    *,
+    doublings: float = 0.0,
+    noise: Floats | float = 0.0,
+) -> Floats:
     """Return an estimate of the error after k steps, from what doubling the steps has changed.
 
     Parameters
@@ -72,19 +90,27 @@ def extrapolated(half: Floats, quarter: Floats | None = None) -> Floats:
         Size of the change from k / 2 to k steps.
     quarter : ndarray, optional
         Size of the change from k / 4 to k / 2 steps.
+    doublings : float
+        How often k can be doubled until nothing changes any more.
+    noise : ndarray or float
+        Changes up to this are rounding, and do not grow.
 
     Returns
     -------
     ndarray
         ``1.5 r / (1 - r)`` times `half` with the ratio r of both, twice `half` at the most. That is
         1.5 times the error if it falls like a power of k, from ``k ** -0.65`` on, and far more than
-        the error if it falls like ``c ** k``.
+        the error if it falls like ``c ** k``. Changes that grow, r > 1, as for ``1/x`` while the
+        smallest eigenvalues are out of sight, are taken to grow for five doublings at the most.
     """
     if quarter is None:
-        return half
-    ratio = np.divide(half, quarter, out=np.ones_like(half), where=half < _STALLED * quarter)
-    factor = np.divide(1.5 * ratio, 1 - ratio, out=np.full_like(half, 2.0), where=ratio < _STALLED)
-    return np.asarray(half * np.minimum(2.0, factor))
+        return np.asarray(_STALLED * half)
+    before = np.maximum(quarter, half / _FASTEST)
+    ratio = np.divide(half, before, out=np.ones_like(half), where=before > 0)
+    below = np.minimum(ratio, 0.9)
+    factor = np.minimum(_STALLED, 1.5 * below / (1 - below))
+    growth = np.maximum(ratio, 1.0) ** min(doublings, _DOUBLINGS)
+    return np.asarray(half * factor * np.where(half > noise, growth, 1.0))
 
 
 def checkpoints(fraction: int) -> Iterator[int]:
@@ -93,11 +119,6 @@ def checkpoints(fraction: int) -> Iterator[int]:
     while True:
         yield steps
         steps += max(2, steps // fraction)
-
-
-def latest(steps: float, done: Sequence[int]) -> int | None:
-    """Return the last of increasing numbers that is about `steps`, none if all are larger."""
-    return max((each for each in done if each <= steps + 0.5), default=None)
 
 
 def gauss_rule(alpha: Floats, beta: Floats) -> NodesAndWeights:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
+
 from rnla._core.status import ConvergenceWarning
 from rnla.trace._eigenvalues import exact_quadrature, has_entries
 from rnla.trace._estimate import Estimate
@@ -99,6 +101,7 @@ def solve(
         degree=options.degree,
         spectrum=options.spectrum,
         basis=None if deflation is None else deflation.basis,
+        scale=0.0 if deflation is None else float(np.abs(deflation.rule.nodes).max(initial=0.0)),
     )
     return sample(
         probes,

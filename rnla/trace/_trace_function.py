@@ -119,10 +119,10 @@ def trace_function(
     most ``n matvecs`` numbers; flops beyond the products: ``4 n`` for each pair of a vector and an
     earlier one of its basis.
 
-    The quadrature error is extrapolated from what doubling the Lanczos steps has changed. It is an
-    estimate: an isolated eigenvalue that no Krylov space has seen yet does not show. With a
-    tolerance, samples end when they have settled to a part of it, and a bar much smaller than the
-    tolerance is not verified. The sampling error is Student's, from as few as four samples.
+    The quadrature error is extrapolated from what doubling the Lanczos steps has changed, and what
+    the captured space knows of eigenvalues that samples have not met is added. It is an estimate:
+    an isolated eigenvalue that no Krylov space has seen yet does not show. The sampling error is
+    Student's, from as few as four samples.
 
     References
     ----------

@@ -57,7 +57,11 @@ def xnystrace_rounds(
             yield from exact_rounds(operand, f"{name}, then exact (as cheap)")
             return
         found = nystrom_samples(
-            sketch.Omega, sketch.Y, resphere=resphere, semidefinite=semidefinite
+            sketch.Omega,
+            sketch.Y,
+            resphere=resphere,
+            semidefinite=semidefinite,
+            refuse_negative=operand.semidefinite,
         )
         # The shift before the Cholesky factorization is of this size.
         floor = rounding_floor(operand, sketch.size) * float(np.sqrt(sketch.Omega.shape[1]))
@@ -65,7 +69,12 @@ def xnystrace_rounds(
 
 
 def nystrom_samples(
-    Omega: NDArray[Any], Y: NDArray[Any], *, resphere: bool, semidefinite: bool
+    Omega: NDArray[Any],
+    Y: NDArray[Any],
+    *,
+    resphere: bool,
+    semidefinite: bool,
+    refuse_negative: bool = False,
 ) -> LeftOut:
     """Return the estimates with one vector left out of the approximation each.
 
@@ -79,6 +88,8 @@ def nystrom_samples(
         As above.
     semidefinite : bool
         As above.
+    refuse_negative : bool
+        Whether negative eigenvalues belie what was said about A, though the method takes them.
 
     Returns
     -------
@@ -89,7 +100,10 @@ def nystrom_samples(
     """
     n = len(Omega)
     inverse = gram_inverse(Omega) if resphere else None
-    core = semidefinite_core(Omega, Y) if semidefinite else symmetric_core(Omega, Y)
+    if semidefinite:
+        core = semidefinite_core(Omega, Y)
+    else:
+        core = symmetric_core(Omega, Y, refuse_negative=refuse_negative)
     K, products = downdate_sums(core, Omega)
     squares = np.diagonal(K).real
     value = float(np.sum(core.signs * np.sum(np.abs(core.B) ** 2, axis=0, dtype=np.float64)))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.trace._assumptions import check_products
+from rnla.trace._assumptions import check_products, check_residuals
 from rnla.trace._basis import Downdate, downdate
 from rnla.trace._exact import exact_rounds
 from rnla.trace._input import Operand
@@ -53,6 +53,7 @@ def xtrace_rounds(
             sketch.Omega, sketch.Q, sketch.R, sketch.Z, resphere=resphere, eps=eps
         )
         floor = rounding_floor(operand, sketch.size)
+        check_residuals(operand, found.residuals, floor)
         yield left_out_round("xtrace", found, floor, vectors, operand.hermitian)
 
 

@@ -71,6 +71,16 @@ def test_supported_arrays_are_not_copied():
         assert as_inexact(array, "A") is array
 
 
+def test_masked_entries_are_not_read():
+    data = np.ones((3, 4))
+    masked = np.ma.masked_array(data, mask=np.eye(3, 4, dtype=bool))
+    with pytest.raises(ValueError, match="`b` must not have masked entries"):
+        as_inexact(masked, "b")
+    unmasked = as_inexact(np.ma.masked_array(data), "b")
+    assert type(unmasked) is np.ndarray
+    assert np.array_equal(unmasked, data)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
 def test_finite(dtype):
     array = np.full((5, 4), np.finfo(dtype).max, dtype)

@@ -6,6 +6,7 @@ from scipy.sparse.linalg import LinearOperator
 from trace_cases import SPECTRA, general, hermitian
 
 import rnla
+from rnla.trace import HutchPP
 
 METHODS = ["exact", "hutchinson", "hutchpp", "xtrace", "a_hutchpp"]
 DIAGONAL = ["exact", "bks", "udiagpp", "xdiag"]
@@ -30,6 +31,36 @@ def test_traces_of_what_is_not_semidefinite(method, dtype, rng):
     A = hermitian(rng, np.linspace(-1, 1, 40), dtype)
     with pytest.raises(ValueError, match="negative Rayleigh quotient"):
         rnla.trace(A, assume="psd", method=method, rng=rng, **options(method))
+
+
+INDEFINITE = {
+    "both signs": np.linspace(-1, 1, 150),
+    "negative tail": np.where(np.arange(150) < 8, 1.0, -0.02),
+    "one large negative": np.where(np.arange(150) == 3, -2.0, 0.7 ** np.arange(150)),
+    "negative decay": -(0.9 ** np.arange(150)),
+    "some negative": np.where(np.arange(150) % 10 == 0, -0.3, 1 / np.arange(1.0, 151)),
+}
+
+
+@pytest.mark.parametrize("spectrum", INDEFINITE)
+@pytest.mark.parametrize("method", ["hutchpp", "xtrace", "xnystrace", "xsymtrace"])
+def test_kinds_of_indefinite_matrices(method, spectrum, rng):
+    A = hermitian(rng, INDEFINITE[spectrum])
+    for _ in range(5):
+        with pytest.raises(ValueError, match="negative Rayleigh quotient"):
+            rnla.trace(A, 70, assume="psd", method=method, rng=rng)
+
+
+@pytest.mark.parametrize("method", ["hutchpp", "xtrace", "xnystrace", "xsymtrace"])
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_semidefinite_matrices_are_not_refused(method, spectrum, dtype, rng):
+    """Nor is a semidefinite matrix with zero eigenvalues, in spite of rounding."""
+    values = SPECTRA[spectrum](150)
+    for A in (hermitian(rng, values, dtype), hermitian(rng, values * (values > 0.3), dtype)):
+        for s in (5, 40, 100):
+            estimate = rnla.trace(A, s, assume="psd", method=method, rng=rng)
+            assert np.isfinite(estimate.value)
 
 
 @pytest.mark.parametrize("method", DIAGONAL)
@@ -78,3 +109,13 @@ def test_row_norms_with_an_adjoint_that_is_none(rng):
     A = general(rng, 40)
     with pytest.raises(ValueError, match="is not the adjoint of `A`"):
         rnla.row_norms(lambda X: A @ X, 20, shape=40, adjoint=lambda X: A @ X, rng=rng)
+
+
+@pytest.mark.parametrize("assume", ["hermitian", "psd"])
+def test_what_rounding_leaves_of_a_residual_is_no_violation(assume, rng):
+    """What the sketch leaves is some roundoffs of A, and then so is its asymmetry."""
+    A = hermitian(rng, SPECTRA["exp"](400))
+    for sketch_size in (60, 70, 80):
+        method = HutchPP(sketch_size=sketch_size)
+        estimate = rnla.trace(A, 190, assume=assume, method=method, rng=rng)
+        assert estimate.value == pytest.approx(np.trace(A), rel=1e-9)

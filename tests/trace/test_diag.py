@@ -200,3 +200,37 @@ def test_leverage_scores(rng):
     ratio = estimate.value / np.sum(U**2, axis=1)
     assert abs(ratio.mean() - 1) < 0.03
     assert ratio.std() < 1.5 * np.sqrt(2 / 29)
+
+
+@pytest.mark.parametrize("spectrum", ["flat", "poly", "exp"])
+@pytest.mark.parametrize("method", ["bks", "udiagpp", "xdiag", "xnysdiag"])
+def test_intervals_hold_the_diagonal(method, spectrum, rng):
+    """The samples of leave-one-out methods depend on each other; the error bar knows."""
+    A = hermitian(rng, SPECTRA[spectrum](150))
+    exact = np.diagonal(A)
+    held = []
+    for _ in range(12):
+        estimate = rnla.diag(A, 45, method=method, assume="psd", rng=rng)
+        low, high = estimate.confidence_interval()
+        held.append((low <= exact) & (exact <= high))
+    assert np.mean(held) > 0.92
+
+
+@pytest.mark.parametrize("spectrum", ["flat", "poly", "exp"])
+def test_intervals_hold_the_row_norms(spectrum, rng):
+    A = hermitian(rng, SPECTRA[spectrum](150))
+    exact = np.sum(A**2, axis=1)
+    held = []
+    for _ in range(12):
+        estimate = rnla.row_norms(A, 45, method="xrownorm", squared=True, rng=rng)
+        low, high = estimate.confidence_interval()
+        held.append((low <= exact) & (exact <= high))
+    assert np.mean(held) > 0.88
+
+
+@pytest.mark.parametrize("method", ["xdiag", "xnysdiag"])
+def test_two_samples_say_nothing_about_their_spread(method, rng):
+    """For the identity they are equal, and off by a fifth."""
+    matvecs = 4 if method == "xdiag" else 2
+    estimate = rnla.diag(np.eye(30), matvecs, method=method, assume="psd", rng=rng)
+    assert np.all(np.isinf(estimate.stderr))

@@ -125,6 +125,19 @@ def test_zero_up_to_rounding_counts_as_zero(rng):
         assert estimate.value == pytest.approx(exact, abs=max(1e-6, 2 * estimate.radius()))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
+@pytest.mark.parametrize("n", [5, 60])
+def test_what_rounding_leaves_of_low_rank_is_hermitian(dtype, n, rng):
+    """The space captures all of A but rounding errors, which have no symmetry."""
+    for rank in (1, 2, 3):
+        A = with_spectrum(np.append(np.arange(1.0, rank + 1), np.zeros(n - rank)), rng, dtype)
+        for matvecs in (12, 100):
+            run = trace_function(np.sqrt, A, matvecs, method="krylov_aware", rng=rng)
+            exact = np.sqrt(np.arange(1.0, rank + 1)).sum()
+            noise = n * np.sqrt(n * float(np.finfo(dtype).eps))
+            assert run.value == pytest.approx(exact, abs=noise + 3 * run.radius())
+
+
 def test_what_the_function_gets_is_a_copy():
     def f(x):
         x *= 0

@@ -179,7 +179,7 @@ def test_fast_decay_reaches_rounding(rng):
 
 
 def test_tail_of_a_step_is_resphered(rng):
-    """The design's figure: below 2e-6 at 200 products; signs are ten times worse."""
+    """The error is below 2e-6 at 200 products; with signs it is ten times larger."""
     A = hermitian(rng, SPECTRA["step"](1000))
     exact = np.trace(A)
     errors = [abs(rnla.trace(A, 200, rng=rng).value / exact - 1) for _ in range(6)]
