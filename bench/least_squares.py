@@ -35,6 +35,7 @@ _COLUMNS = {
 }
 # Readings that the sketch costs at the least: 8 entries per row, one addition each.
 _SKETCH = 3.0
+_RESIDUALS = 3
 # What rnla promises, and what any time must come with to count.
 _PROMISED = 10
 _ACCURATE = 100
@@ -106,7 +107,7 @@ def _limit(A: np.ndarray, beta: float, gemm: float) -> float:
     d = default_sketch_size(m, n)
     steps = 2 * np.log(1 / np.finfo(float).eps) / np.log(d / n)
     factor = (2 * d * n**2 - 2 / 3 * n**3) / gemm * beta / A.nbytes
-    return float(_SKETCH + steps + 3 + factor)
+    return float(_SKETCH + steps + _RESIDUALS + factor)
 
 
 def _attempt(solver: Solver, problem: Problem) -> Any:

@@ -21,11 +21,13 @@ _AHEAD = 1024
 _COLUMNS_AHEAD = 2
 # Rows in a run, and sums of a level that make one of the next.
 LEVELS, _RUN, _FAN = 4, 128, 16
+# In sparse rows a run has so many entries per column, on average.
+_ENTRIES = 8
 
 
 @kernel
 def carry(sums, count):
-    """Move full sums one level up, after `count` runs have been added to the lowest."""
+    """Move full sums up after `count` runs; a level is full after `_FAN` sums of the one below."""
     full = 1
     for level in range(sums.shape[0] - 1):
         if count % full:
@@ -231,8 +233,7 @@ def sweep_csr(indptr, indices, data, x, b, root, residual, sums):
     weighted = root.shape[0] > 0
     given = x.shape[0] == 0
     g = sums[0]
-    # As many entries per sum as in dense rows.
-    run = _RUN // 4 * g.shape[0]
+    run = _ENTRIES * g.shape[0]
     count, full = 0, indptr[0] + run
     squares = 0.0
     for i in range(indptr.shape[0] - 1):
@@ -268,7 +269,7 @@ def sweep_csr_block(indptr, indices, data, X, B, root, residual, y, squares, sum
     weighted = root.shape[0] > 0
     given = X.shape[0] == 0
     g = sums[0].reshape(sums.shape[1] // k, k)
-    run = _RUN // 4 * g.shape[0]
+    run = _ENTRIES * g.shape[0]
     count, full = 0, indptr[0] + run
     for i in range(indptr.shape[0] - 1):
         start, stop = indptr[i], indptr[i + 1]

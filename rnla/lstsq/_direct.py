@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from rnla._core.checks import check_finite_array
 from rnla.linalg.factor import column_scale, triangular_factor
 from rnla.linalg.normal import DampedNormal, DenseNormal, NormalOperator
-from rnla.linalg.precondition import preconditioner_from_factor
+from rnla.linalg.precondition import Preconditioner, preconditioner_from_factor
 from rnla.lstsq._certificate import KarlsonWalden
 from rnla.lstsq._choose import is_damped_wide
 from rnla.lstsq._defaults import DENSE_BYTES, EPS
@@ -21,6 +21,10 @@ from rnla.lstsq._minimum_norm import solve_minimum_norm
 from rnla.lstsq._problem import Problem, Solved
 from rnla.lstsq._stationary import stationary
 from rnla.lstsq._surrogate import better_start
+
+# Up to this condition number no rounding of a Gram matrix, of however many rows, can matter.
+_TRUSTED = 1e4
+_INVERSE_STEPS = 6
 
 
 def solve_gram(problem: Problem, method: Gram) -> Solved | None:
@@ -42,12 +46,27 @@ def solve_gram(problem: Problem, method: Gram) -> Solved | None:
     P = preconditioner_from_factor(R, scale, np.finfo(np.float64).eps)
     if not P.condition <= min(method.condition_limit, 1 / max(problem.rcond, EPS)):
         return None
+    if P.condition > _TRUSTED and not _belongs(A, P):
+        return None
     X = better_start(problem, P, P.matmat(P.rmatmat(C)))
     certificate = KarlsonWalden(P)
-
     forward = ForwardError(certificate, P, problem.tolerance, len(B))
     states = stationary(A, B, X, P, certificate, problem.tolerance, forward=forward)
     return Solved.with_preconditioner(problem.run(states), P, "gram")
+
+
+def _belongs(A: NormalOperator, P: Preconditioner) -> bool:
+    """Tell whether the smallest singular value is that of A, not the roundoff of its Gram matrix.
+
+    Roundoff makes a singular matrix look like one of condition ``1 / sqrt(eps)`` and less, and a
+    certificate from its factor would not notice.
+    """
+    w = np.cos(1.0 + np.arange(P.shape[0])).astype(A.dtype)[:, None]
+    for _ in range(_INVERSE_STEPS):
+        w = P.matmat(P.rmatmat(w / P.scale)) / P.scale
+        w /= np.linalg.norm(w)
+    found = np.linalg.norm(A.product(P.scale * w))
+    return bool(0.5 < found / np.linalg.norm(P.R @ w) < 2.0)
 
 
 def fits_dense(A: NormalOperator) -> bool:

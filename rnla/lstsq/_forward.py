@@ -78,8 +78,8 @@ class ForwardError:
         self.tolerance, self.rows = tolerance, rows
         self.smallest: NDArray[np.float64] | float = np.inf
 
-    def late(self, now: Round) -> NDArray[np.bool_]:
-        """Return which columns are worth another round, asked once after each."""
+    def judge(self, now: Round) -> NDArray[np.bool_]:
+        """Return which columns are late; it remembers the correction, so ask once per round."""
         reached = now.errors <= self.tolerance
         known = np.isfinite(self.P.condition) and self.tolerance <= TOLERANCE
         if not known or not reached.any():

@@ -154,7 +154,7 @@ def refinement(
 
 
 def _late(forward: ForwardError | None, now: Round) -> NDArray[np.bool_]:
-    return np.zeros(len(now.errors), np.bool_) if forward is None else forward.late(now)
+    return np.zeros(len(now.errors), np.bool_) if forward is None else forward.judge(now)
 
 
 def moved(X: NDArray[Any], step: NDArray[Any], columns: NDArray[np.intp]) -> NDArray[Any]:

@@ -66,13 +66,15 @@ def sirr(
     now = certified(A, B, X, certificate, tolerance)
     forward = ForwardError(certificate, P, tolerance, len(B))
     n_iter, flat = 0, 0
-    stop = yield now.state(0, forward.late(now))
+    late = forward.judge(now)
+    stop = yield now.state(0, late)
     while not stop and flat < FLAT_ROUNDS:
         n_iter += 1
-        t = depth or min(n_iter, deepest(P.condition))
+        # For the last digits one solution will do.
+        t = 1 if late.any() else depth or min(n_iter, deepest(P.condition))
         X = now.X + _recursive(A, P, now.G, t, krylov)
         before, now = now, certified(A, B, X, certificate, tolerance)
-        late = forward.late(now)
+        late = forward.judge(now)
         stop = yield now.state(n_iter, late)
         # While the depth grows, a round may gain little and the next one much.
         growing = depth is None and n_iter < deepest(P.condition)

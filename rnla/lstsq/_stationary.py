@@ -73,7 +73,7 @@ def stationary(
     now = certified(A, B, X, certificate, tolerance)
     dY: Any = 0.0
     smallest = np.full(X.shape[1], np.inf)
-    stop = yield now.state(0, None if forward is None else forward.late(now))
+    stop = yield now.state(0, None if forward is None else forward.judge(now))
     n_iter, flat = 0, 0
     window = _SWING if momentum else 1
     sizes: deque[Any] = deque(maxlen=window)
@@ -81,7 +81,7 @@ def stationary(
         n_iter += 1
         dY = damping * P.rmatmat(now.G) + momentum * dY
         now = certified(A, B, now.X + P.matmat(dY), certificate, tolerance)
-        stop = yield now.state(n_iter, None if forward is None else forward.late(now))
+        stop = yield now.state(n_iter, None if forward is None else forward.judge(now))
         # The update, unlike the backward error, falls in every step until rounding stops it.
         sizes.append(np.linalg.norm(dY, axis=0))
         size = np.max(sizes, axis=0)

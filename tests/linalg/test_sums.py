@@ -44,3 +44,10 @@ def test_one_long_sum_loses_the_root_of_its_length(rng):
     A, b = rng.standard_normal((300_000, 6)), rng.standard_normal(300_000)
     # The law rejects what the kernels must not do.
     assert lost_digits(lambda A, b: np.cumsum(A * b[:, None], axis=0)[-1], A, b) > 20
+
+
+@pytest.mark.parametrize("layout", sorted(LAYOUTS))
+def test_no_columns_at_all(layout, rng):
+    A = as_normal(LAYOUTS[layout](rng.standard_normal((300, 6))))
+    assert A.adjoint_product(np.zeros((300, 0))).shape == (6, 0)
+    assert A.normal(np.zeros((6, 0))).shape == (6, 0)

@@ -42,7 +42,7 @@ class DenseNormal(NormalOperator):
     def _sweep(
         self, X: NDArray[Any], B: NDArray[Any] | None
     ) -> tuple[NDArray[Any], NDArray[np.float64]]:
-        if X.shape[1] > 1:
+        if X.shape[1] != 1:
             return self._sweep_block(X, B)
         if not self.A.flags.c_contiguous:
             return self._sweep_fortran(X, B)
@@ -255,10 +255,11 @@ class DenseNormal(NormalOperator):
 
 def _in_runs(block: NDArray[Any], Y: NDArray[Any]) -> NDArray[Any]:
     """Return ``block^H Y``, added up over short runs of rows and then in pairs."""
-    whole = len(block) // _RUN * _RUN
+    runs = len(block) // _RUN
+    whole = runs * _RUN
     G = Y[whole:].conj().T @ block[whole:]
-    Y_runs = Y[:whole].reshape(-1, _RUN, Y.shape[1])
-    terms = Y_runs.conj().transpose(0, 2, 1) @ block[:whole].reshape(-1, _RUN, block.shape[1])
+    Y_runs = Y[:whole].reshape(runs, _RUN, Y.shape[1])
+    terms = Y_runs.conj().transpose(0, 2, 1) @ block[:whole].reshape(runs, _RUN, block.shape[1])
     while len(terms) > 1:
         half = len(terms) // 2
         terms[:half] += terms[half : 2 * half]

@@ -22,7 +22,7 @@ _MIRROR_ROWS = 256
 # From so many columns on, they are swept in step.
 _BLOCK_COLUMNS = 4
 # Entries per column that one sum may hold.
-_SHORT_SUM = 64
+_SHORT_SUM = 16
 
 
 class SparseNormal(NormalOperator):
@@ -43,6 +43,8 @@ class SparseNormal(NormalOperator):
     def _sweep(
         self, X: NDArray[Any], B: NDArray[Any] | None
     ) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        if X.shape[1] == 0:
+            return np.zeros((self.shape[1], 0), self.dtype), np.zeros(0)
         if X.shape[1] >= _BLOCK_COLUMNS:
             return self._sweep_block(X, B)
         columns = [
