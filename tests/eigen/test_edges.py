@@ -336,7 +336,7 @@ def test_a_hopeless_search_ends_in_lapack(rng):
     for scale in scales:
         B = rng.standard_normal((size, size))
         blocks.append(scale * (B @ B.T))
-    A = scipy.sparse.block_diag(blocks, format="csr")
+    A = scipy.sparse.block_diag([scipy.sparse.csr_array(B) for B in blocks], format="csr")
     norm = max(np.linalg.norm(B, 2) for B in blocks)
     for which in ("SA", "LA"):
         result = solve(A, 4, which=which, rng=rng)
