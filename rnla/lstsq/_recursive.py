@@ -70,8 +70,9 @@ def sirr(
     stop = yield now.state(0, late)
     while not stop and flat < FLAT_ROUNDS:
         n_iter += 1
-        # For the last digits one solution will do.
-        t = 1 if late.any() else depth or min(n_iter, deepest(P.condition))
+        # Where only the last digits are missing, one solution will do.
+        last_digits = late.any() and (now.errors <= tolerance).all()
+        t = 1 if last_digits else depth or min(n_iter, deepest(P.condition))
         X = now.X + _recursive(A, P, now.G, t, krylov)
         before, now = now, certified(A, B, X, certificate, tolerance)
         late = forward.judge(now)
