@@ -143,3 +143,14 @@ def orthonormality(X, M=None):
 
 def residuals(A, w, X, M=None):
     return np.linalg.norm(A @ X - (X if M is None else M @ X) * w, axis=0)
+
+
+def block_diagonal(spectrum, rng, dtype=float, size=8):
+    """A sparse matrix with these eigenvalues, in random order and random small blocks."""
+    spectrum = rng.permutation(spectrum)
+    blocks = [
+        scipy.sparse.csr_array(hermitian(spectrum[i : i + size], rng, dtype))
+        for i in range(0, len(spectrum), size)
+    ]
+    order = rng.permutation(len(spectrum))
+    return scipy.sparse.block_diag(blocks, format="csr")[order][:, order]

@@ -12,7 +12,7 @@ from rnla._core.threads import run_parts, single_threaded_blas
 from rnla.eigen._problem import Problem
 from rnla.eigen._select import Selection
 from rnla.linalg.orth import column_lengths, project_out
-from rnla.linalg.tall import combination, row_parts, without
+from rnla.linalg.tall import combination, reordered, row_parts, without
 
 # A projection that leaves at least this share of every column has taken rounding errors only.
 _SHARE_LEFT = 0.9
@@ -190,7 +190,7 @@ class Basis:
         before, self._recent = self._recent, start
         BQ = self.problem.image(Q)
         W, BW = self.problem.products(Q, BQ)
-        W = np.asfortranarray(W)
+        W = reordered(W, "F")
         self._v[start:stop] = Q.T
         if self.keeps_products:
             self._w[start:stop] = W.T

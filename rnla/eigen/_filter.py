@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.driver import Iteration
+from rnla.eigen._density import spectral_density
 from rnla.eigen._lanczos import BlockLanczos
 from rnla.eigen._plan import RitzState
 from rnla.eigen._problem import Standard
@@ -26,19 +27,20 @@ from rnla.linalg.orth import random_block
 
 # Vectors beside the wanted ones that go along.
 _GUARD = 4
-# Size of the first basis, in units of k.
-_EXPLORED = 2.0
+# By how much to overestimate the number of values outside of the interval, and how often to double
+# that: an estimate too low hides wanted values, one too high costs little.
+_SURPLUS, _ATTEMPTS = 2.0, 4
 # Degrees: odd where an eigenvalue beyond the far end must not look wanted, even for both ends.
-_ODD, _EVEN = 5, 4
+_ODD, _EVEN = 7, 6
 # The same for a Gram matrix, of which a product costs two.
-_OF_SQUARES = 3
+_OF_SQUARES = 5
 _MARGIN, _LEAST = 0.01, 1e-3
 # By the slope of the polynomial residuals in A follow from those in p(A).
 _SLOPE = 3.5
 # Numbers in a basis, beyond which restarts are cheaper than memory.
 _MOST_ENTRIES = 1 << 26
-# When to give up: soon, where wanted values are not outside of the interval after all.
-_FEW_RESTARTS, _MANY_RESTARTS = 2, 50
+# When to give up; and the size of a basis, in units of k, that shows whether values are hidden.
+_MANY_RESTARTS, _PATIENCE = 50, 2.5
 
 
 @dataclass(frozen=True)
@@ -108,8 +110,8 @@ class Filtered(Standard):
 def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iteration:
     """Iterate like a search that starts from vectors which a polynomial has found.
 
-    A first basis tells where the wanted eigenvalues begin: the Ritz value behind the last of them
-    is no larger than its eigenvalue, so nothing wanted lies in the interval.
+    Where the wanted eigenvalues begin the density of the spectrum tells. It is an estimate: where
+    wanted ones turn out to lie in the interval, another one is tried that ends earlier.
 
     Parameters
     ----------
@@ -121,35 +123,36 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
     Yields
     ------
     RitzState
-        Those of the first basis, then those of the search.
+        Those of the search.
     """
-    plan, k = search.plan, search.k
-    first = replace(plan, capacity=int(_EXPLORED * k) + 8 * plan.block, verify=False)
-    explorer = BlockLanczos(search.problem, first, search.rng)
-    states = explorer.states(start)
-    state = next(states)
-    near: NDArray[Any] | None
-    while not state.certified and not state.n_iter:
-        state = states.send((yield state))
-    if state.certified:
-        near = state.x
-    else:
-        ritz = explorer.basis.ritz(plan.selection)
-        polynomial = _polynomial(search.problem.main, plan.selection.which, ritz.theta, k + _GUARD)
-        near = ritz.vectors(slice(0, k + _GUARD))
-        if polynomial is not None:
-            search.plan = replace(plan, sharpen=polynomial)
-            near = _found(search, polynomial, near, abs(float(ritz.theta[k - 1])))
+    plan, main, count = search.plan, search.problem.main, search.k + _GUARD
+    density = spectral_density(search.problem, plan.selection, search.rng)
+    theta = density.ritz.theta
+    near = density.ritz.vectors(slice(0, min(count, len(theta))))
+    first = near if start is None else np.hstack([near, start.astype(near.dtype)])
+    for attempt in range(_ATTEMPTS):
+        edge = density.edge(_SURPLUS * 2**attempt * count)
+        polynomial = _polynomial(main, plan.selection.which, theta, edge)
+        if polynomial is None:
+            break
+        search.plan = replace(plan, sharpen=polynomial)
+        near, hidden = _found(search, polynomial, first, abs(edge))
+        if not hidden:
+            break
+        first = near
     # What the operator rounds only a Lanczos relation tells.
-    search.noise = explorer.noise
-    del explorer, states
-    yield from search.states(start if near is None else near)
+    search.noise = density.noise
+    del density, first
+    yield from search.states(near)
 
 
 def _found(
     search: BlockLanczos, polynomial: Chebyshev, X: NDArray[Any], size: float
-) -> NDArray[Any] | None:
-    """Return what Lanczos with a polynomial finds from combinations of X, None if nothing."""
+) -> tuple[NDArray[Any], bool]:
+    """Return what Lanczos with a polynomial finds from combinations of X.
+
+    Also tell whether it found too few values outside of the interval.
+    """
     plan, k, dtype = search.plan, search.k, search.problem.dtype
     # From residuals in p(A) to those in A, relative to an eigenvalue of about this size.
     share = size * polynomial.degree / abs(_SLOPE * polynomial.radius)
@@ -165,22 +168,22 @@ def _found(
         row_cost=plan.row_cost * polynomial.degree,
     )
     finder = BlockLanczos(Filtered(polynomial, dtype), second, search.rng)
+    hidden = False
     for state in finder.states(X @ random_block(search.rng, (X.shape[1], plan.block), dtype)):
-        if state.certified:
-            break
         assert isinstance(state, RitzState)
-        hidden = state.theta is not None and not state.theta.min() > 1
-        if state.n_iter > (_FEW_RESTARTS if hidden else _MANY_RESTARTS):
-            return None
+        inside = state.theta is not None and not state.theta.min() > 1
+        hidden = inside and (state.n_iter > 0 or finder.basis.size >= _PATIENCE * k)
+        if state.certified or hidden or state.n_iter > _MANY_RESTARTS:
+            break
     # What is left over of a space makes a surrogate.
-    count = plan.capacity - plan.block if plan.keeps_space else X.shape[1]
+    count = plan.capacity - plan.block if plan.keeps_space else k + _GUARD
     count = min(count, finder.basis.size)
-    return finder.basis.ritz(second.selection).vectors(slice(0, count))
+    return finder.basis.ritz(second.selection).vectors(slice(0, count)), hidden
 
 
-def _polynomial(main: Any, which: str, theta: NDArray[Any], count: int) -> Chebyshev | None:
-    """Return the polynomial that is small on what Ritz values say is unwanted."""
-    edge, span = float(theta[count - 1]), float(np.ptp(theta))
+def _polynomial(main: Any, which: str, theta: NDArray[Any], edge: float) -> Chebyshev | None:
+    """Return the polynomial that is small from `edge` to the other end of the Ritz values."""
+    span = float(np.ptp(theta))
     if which == "LM":
         center, radius, degree = 0.0, abs(edge), _EVEN
     else:

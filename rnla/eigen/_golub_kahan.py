@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rnla.linalg.block import BlockOperator
 from rnla.linalg.orth import column_lengths, orthonormal_block
+from rnla.linalg.tall import combination, dots, without
 
 # Columns this many roundoffs of ||A|| long are noise.
 _NOISE = 10
@@ -224,7 +225,7 @@ class GolubKahan:
 
     def power(self) -> None:
         """Replace V by ``A^H U``: noise in directions of small singular values falls by squares."""
-        self.adopt(self.V @ self.K.conj().T + self.F @ self.C)
+        self.adopt(combination(self.V, self.K.conj().T) + self.F @ self.C)
 
     def _adopt(self, V: NDArray[Any]) -> None:
         keep = V.shape[1]
@@ -235,9 +236,9 @@ class GolubKahan:
         Z = self.A.adjoint(U)
         self._U, self._V = self._memory()
         self._U[:, :keep], self._V[:, :keep] = U, V
-        self.K = U.conj().T @ W
-        self.F = orthonormal_block(Z - V @ self.K.conj().T, V, floor=floor)
-        self.C = self.F.conj().T @ Z
+        self.K = dots(U, W)
+        self.F = orthonormal_block(without(Z, self.V, self.K.conj().T), self.V, floor=floor)
+        self.C = dots(self.F, Z)
         self._left_over = np.zeros((0, keep), self.A.dtype)
 
     def probe(self, ritz: Ritz, keep: int, block: NDArray[Any], capacity: int) -> None:

@@ -18,7 +18,7 @@ from rnla.linalg.block import DenseBlock, OperatorBlock, SparseBlock
 _BLOCK, _BLOCK_FEW, _BLOCK_DENSE, BLOCK_MANY = 4, 2, 8, 16
 _LARGE, _FEW, _MANY = 1000, 8, 32
 # From so many wanted vectors, with so many entries in a row for each of them, a polynomial pays.
-_LEAST_FILTERED, _PER_FILTERED = 4, 2.0
+_LEAST_FILTERED, _PER_FILTERED = 8, 2.0
 # ARPACK looks at whole bases alone, and so is more accurate than asked for. With M, where a step
 # costs a solve, one or two more make up for that.
 _PENCIL = 0.3
@@ -92,7 +92,7 @@ def is_filtered(request: Request, problem: Problem, plan: Plan, options: Options
         return False
     if plan.correction is not None or plan.selection.which not in ("LA", "SA", "LM"):
         return False
-    return filter_pays(request.n, request.k, main.rows.nnz)
+    return request.k >= _LEAST_FILTERED and filter_pays(request.n, request.k, main.rows.nnz)
 
 
 def filter_pays(n: int, k: int, nnz: int) -> bool:
@@ -110,7 +110,7 @@ def filter_pays(n: int, k: int, nnz: int) -> bool:
     bool
         As measured for graphs.
     """
-    return k >= _LEAST_FILTERED and 8 * k <= n and nnz <= _PER_FILTERED * k * n
+    return 8 * k <= n and nnz <= _PER_FILTERED * k * n
 
 
 def _row_cost(problem: Problem) -> float:

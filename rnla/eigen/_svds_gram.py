@@ -35,6 +35,8 @@ from rnla.linalg.gram import GramBlock
 # with A does.
 _CLEAR = 1 / 64
 _ROOM = 32
+# Triplets from which on two bases in full cost more.
+_LEAST = 4
 
 
 def prefers_gram(request: Request, A: BlockOperator) -> bool:
@@ -58,7 +60,7 @@ def prefers_gram(request: Request, A: BlockOperator) -> bool:
     if request.ncv is not None or request.maxiter is not None or request.block_size is not None:
         return False
     n = min(A.shape)
-    return filter_pays(n, request.k, 2 * int(core.rows.nnz))
+    return request.k >= _LEAST and filter_pays(n, request.k, 2 * int(core.rows.nnz))
 
 
 def gram_started(

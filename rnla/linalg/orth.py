@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import qr
 
-from rnla.linalg.factor import equilibrating_scale
-from rnla.linalg.tall import dots, without
+from rnla.linalg.factor import column_scale, equilibrating_scale
+from rnla.linalg.tall import combination, dots, squared_lengths, without
 
 InnerProduct = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -160,16 +160,30 @@ def random_block(rng: np.random.Generator, shape: tuple[int, int], dtype: Any) -
 
 def _unit_columns(X: NDArray[Any], floor: float) -> NDArray[Any]:
     """Return the columns longer than `floor`, scaled by powers of two to about unit length."""
+    limits = np.finfo(X.dtype)
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        squares = squared_lengths(X)
+        safe = ((squares > limits.tiny / limits.eps) & (squares < limits.max / 4)).all()
+        if not safe:
+            return _unit_columns_of_any_size(X, floor)
+        lengths = np.sqrt(squares)
+        near = (lengths >= 0.5) & (lengths <= 2.0)
+        scale = np.where(near, 1.0, column_scale(lengths)).astype(X.real.dtype)
+    keep = lengths > floor
+    Q = X if near.all() else X * scale
+    return Q if keep.all() else np.ascontiguousarray(Q[:, keep])
+
+
+def _unit_columns_of_any_size(X: NDArray[Any], floor: float) -> NDArray[Any]:
     # A subnormal number of single precision would need a scale beyond its range.
     most = np.finfo(X.dtype).max / 4
     scale = np.minimum(equilibrating_scale(X), most).astype(X.real.dtype)
-    with np.errstate(over="ignore", invalid="ignore"):
-        Q = X * scale
-        lengths = column_lengths(Q)
-        if not np.isfinite(lengths).all():
-            raise np.linalg.LinAlgError("the block to be orthonormalised holds NaN or infinity")
-        # As quotients, for the lengths of X themselves may overflow.
-        keep = (lengths > 0) & (lengths > floor * scale)
+    Q = X * scale
+    lengths = column_lengths(Q)
+    if not np.isfinite(lengths).all():
+        raise np.linalg.LinAlgError("the block to be orthonormalised holds NaN or infinity")
+    # As quotients, for the lengths of X themselves may overflow.
+    keep = (lengths > 0) & (lengths > floor * scale)
     return Q if keep.all() else np.ascontiguousarray(Q[:, keep])
 
 
@@ -186,12 +200,7 @@ def column_lengths(X: NDArray[Any]) -> NDArray[Any]:
     ndarray, shape (b,)
         Real.
     """
-    return np.asarray(np.sqrt(_squared_lengths(X)))
-
-
-def _squared_lengths(X: NDArray[Any]) -> NDArray[Any]:
-    parts = (X.real, X.imag) if X.dtype.kind == "c" else (X,)
-    return np.asarray(sum(np.einsum("ij,ij->j", part, part) for part in parts))
+    return np.asarray(np.sqrt(squared_lengths(X)))
 
 
 def _orthonormal(
@@ -249,7 +258,7 @@ def _orthogonalise(
     """
     eps = np.finfo(Q.dtype).eps
     MQ = Q if inner is None else inner(Q)
-    G: NDArray[Any] = Q.conj().T @ MQ
+    G = dots(Q, MQ)
     lengths = np.sqrt(np.maximum(np.diagonal(G).real, 0.0))
     keep = lengths > shortest
     if not keep.all():
@@ -261,10 +270,9 @@ def _orthogonalise(
     inverse = _inverse_cholesky(G, eps)
     if inverse is not None:
         close = float(np.abs(G - np.eye(len(G))).sum(axis=0).max()) < _KEPT_LENGTH
-        # Columns side by side: so they are stored, projected and measured.
-        factor = np.ascontiguousarray((inverse / lengths[:, None]).T)
+        factor = inverse / lengths[:, None]
         unchanged = bool(close and lengths.min() > _KEPT_LENGTH)
-        return (factor @ Q.T).T, unchanged, float(np.abs(factor).max())
+        return combination(Q, factor), unchanged, float(np.abs(factor).max())
     Q = Q / lengths
     if inner is not None:
         return _by_columns(Q, MQ / lengths, inner, shortest), False, np.inf

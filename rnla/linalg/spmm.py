@@ -11,10 +11,14 @@ from numpy.typing import NDArray
 
 from rnla._core.threads import get_num_threads, run_parts
 from rnla._kernels import spmm
+from rnla.linalg.tall import reordered
 
 # Where waking the pool costs more than a product of this many updates.
 _INLINE_UPDATES = 1 << 17
 _PARTS_PER_THREAD = 2
+_ROWS = 4096
+# Columns that kernels multiply at a time.
+_LANES, _COMPLEX_COLUMNS = (16, 8, 4, 2, 1), (2, 1)
 
 
 def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
@@ -36,7 +40,7 @@ def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
         return by_real_parts(lambda Y: multiply_csr(A, Y), X)
     if X.shape[0] != A.shape[1]:
         raise ValueError(f"a block of shape ({A.shape[1]}, b) is needed, got {X.shape}")
-    return _multiply(A, np.ascontiguousarray(X, np.result_type(A.dtype, X.dtype)))
+    return _multiply(A, _by_rows(X, np.result_type(A.dtype, X.dtype)))
 
 
 def _multiply(
@@ -46,18 +50,29 @@ def _multiply(
     dtype = X.dtype
     out = np.empty((m, width), dtype)
     source, zero = X.reshape(-1), dtype.type(0)
-    groups = _column_groups(width) if width < spmm.WIDE else []
+    real = dtype.kind != "c"
+    groups = _column_groups(width, _LANES if real else _COMPLEX_COLUMNS)
 
-    def task(start: int, stop: int) -> None:
-        rows, target = A.indptr[start : stop + 1], out[start:stop]
-        if width >= spmm.WIDE:
-            spmm.multiply_rows_wide(rows, A.indices, A.data, X, target)
-        for multiply, column in groups:
-            multiply(rows, A.indices, A.data, source, width, column, zero, target.reshape(-1))
+    def multiply(start: int, stop: int) -> None:
+        rows, target = A.indptr[start : stop + 1], out[start:stop].reshape(-1)
+        for column, count in groups:
+            if count == 1:
+                spmm.multiply_column(rows, A.indices, A.data, source, width, column, zero, target)
+            elif real:
+                spmm.multiply_columns(rows, A.indices, A.data, source, width, column, count, target)
+            else:
+                spmm.multiply_two_columns(
+                    rows, A.indices, A.data, source, width, column, zero, target
+                )
         if recurrence is not None:
             Z, Y, scale, shift = recurrence
             piece = slice(start * width, stop * width)
-            spmm.recur(target.reshape(-1), Z[piece], Y[piece], scale, shift)
+            spmm.recur(target, Z[piece], Y[piece], scale, shift)
+
+    def task(start: int, stop: int) -> None:
+        # Few rows at a time, so that what is needed again is still in the cache.
+        for first in range(start, stop, _ROWS):
+            multiply(first, min(stop, first + _ROWS))
 
     parts = 1 if A.nnz * width < _INLINE_UPDATES else _PARTS_PER_THREAD * get_num_threads()
     run_parts(task, _balanced_rows(A.indptr, parts))
@@ -105,21 +120,21 @@ def multiply_csr_minus(
             f"{Z.shape} and {Y.shape}"
         )
     dtype = np.result_type(A.dtype, X.dtype)
-    X, Y, Z = (np.ascontiguousarray(each, dtype) for each in (X, Y, Z))
+    X, Y, Z = (_by_rows(each, dtype) for each in (X, Y, Z))
     return _multiply(A, X, (Z.reshape(-1), Y.reshape(-1), dtype.type(scale), dtype.type(shift)))
 
 
-def _column_groups(width: int) -> list[tuple[Any, int]]:
-    """Return the kernels for a few columns with the column that each starts at."""
-    groups: list[tuple[Any, int]] = []
+def _by_rows(X: NDArray[Any], dtype: Any) -> NDArray[Any]:
+    return reordered(X.astype(dtype, copy=False), "C")
+
+
+def _column_groups(width: int, counts: tuple[int, ...]) -> list[tuple[int, int]]:
+    """Return the columns at which kernels for so many start, the widest first."""
+    groups: list[tuple[int, int]] = []
     column = 0
-    for count, multiply in (
-        (4, spmm.multiply_four_columns),
-        (2, spmm.multiply_two_columns),
-        (1, spmm.multiply_column),
-    ):
+    for count in counts:
         while width - column >= count:
-            groups.append((multiply, column))
+            groups.append((column, count))
             column += count
     return groups
 

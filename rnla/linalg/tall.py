@@ -17,9 +17,11 @@ from rnla._core.threads import even_parts, run_parts, single_threaded_blas
 _INLINE = 1 << 20
 # The same parts for every number of threads.
 _PART_ROWS, _MOST_PARTS = 4096, 16
+# Rows of a product with BLAS, which stay in the cache.
+_PIECE = 4096
 # Up to so many multiplications OpenBLAS does not pack its arguments, which would take longer than
-# the product.
-_UNPACKED, _LEAST_ROWS = 900_000, 64
+# sums over so few columns.
+_UNPACKED, _LEAST_ROWS, _FEW = 900_000, 64, 4
 
 
 def row_parts(n: int, work: float) -> list[tuple[int, int]]:
@@ -41,22 +43,21 @@ def row_parts(n: int, work: float) -> list[tuple[int, int]]:
     return even_parts(n, count)
 
 
-def pieces(start: int, stop: int, work: float) -> list[slice]:
-    """Cut a part of the rows into slices whose products BLAS forms without packing.
+def pieces(start: int, stop: int, step: int = _PIECE) -> list[slice]:
+    """Cut a part of the rows into slices.
 
     Parameters
     ----------
     start, stop : int
         The part.
-    work : float
-        Multiplications for one row.
+    step : int
+        Rows of a slice.
 
     Returns
     -------
     list of slice
         Consecutive.
     """
-    step = max(_LEAST_ROWS, int(_UNPACKED / max(1.0, work)))
     return [slice(first, min(stop, first + step)) for first in range(start, stop, step)]
 
 
@@ -81,8 +82,10 @@ def dots(V: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(rows.conj() @ X)
     H = np.zeros((len(parts), len(rows), X.shape[1]), np.result_type(V, X))
 
+    step = max(_LEAST_ROWS, _UNPACKED // H[0].size) if X.shape[1] <= _FEW else _PIECE
+
     def task(part: int, start: int, stop: int) -> None:
-        for piece in pieces(start, stop, H[part].size):
+        for piece in pieces(start, stop, step):
             H[part] += rows[:, piece].conj() @ X[piece]
 
     with single_threaded_blas():
@@ -112,7 +115,7 @@ def combination(V: NDArray[Any], S: NDArray[Any]) -> NDArray[Any]:
     out = np.empty((len(C), len(V)), C.dtype)
 
     def task(start: int, stop: int) -> None:
-        for piece in pieces(start, stop, C.size):
+        for piece in pieces(start, stop):
             np.matmul(C, rows[:, piece], out=out[:, piece])
 
     with single_threaded_blas():
@@ -144,7 +147,7 @@ def without(X: NDArray[Any], V: NDArray[Any], H: NDArray[Any]) -> NDArray[Any]:
     out = np.empty((len(C), len(V)), np.result_type(X, V, H))
 
     def task(start: int, stop: int) -> None:
-        for piece in pieces(start, stop, C.size):
+        for piece in pieces(start, stop):
             product = out[:, piece]
             np.matmul(C, rows[:, piece], out=product)
             np.subtract(X[piece].T, product, out=product)
@@ -152,3 +155,54 @@ def without(X: NDArray[Any], V: NDArray[Any], H: NDArray[Any]) -> NDArray[Any]:
     with single_threaded_blas():
         run_parts(task, parts)
     return out.T
+
+
+def squared_lengths(X: NDArray[Any]) -> NDArray[Any]:
+    """Return the squared Euclidean norms of the columns.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, b)
+        Any layout.
+
+    Returns
+    -------
+    ndarray, shape (b,)
+        Real; summed in an order that does not depend on the number of threads.
+    """
+    parts = row_parts(len(X), float(X.size))
+    sums = np.empty((len(parts), X.shape[1]), X.real.dtype)
+
+    def task(part: int, start: int, stop: int) -> None:
+        piece = X[start:stop]
+        halves = (piece.real, piece.imag) if X.dtype.kind == "c" else (piece,)
+        sums[part] = sum(np.einsum("ij,ij->j", half, half) for half in halves)
+
+    run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
+    return np.asarray(sums.sum(axis=0))
+
+
+def reordered(X: NDArray[Any], order: str) -> NDArray[Any]:
+    """Return the block in the memory order asked for.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, b)
+        Any layout.
+    order : str
+        "C", row by row, or "F", column by column.
+
+    Returns
+    -------
+    ndarray, shape (n, b)
+        X itself where that is its order.
+    """
+    if X.flags.c_contiguous if order == "C" else X.flags.f_contiguous:
+        return X
+    out = np.empty(X.shape, X.dtype, order="C" if order == "C" else "F")
+
+    def task(start: int, stop: int) -> None:
+        out[start:stop] = X[start:stop]
+
+    run_parts(task, row_parts(len(X), float(X.size)))
+    return out

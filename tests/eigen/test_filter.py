@@ -5,7 +5,6 @@ import threading
 import eigen_cases as cases
 import numpy as np
 import pytest
-import scipy.sparse
 from threadpoolctl import threadpool_limits
 
 import rnla
@@ -14,17 +13,6 @@ from rnla.eigen._filter import Chebyshev
 from rnla.linalg.block import SparseBlock
 
 EPS = np.finfo(float).eps
-
-
-def block_diagonal(spectrum, rng, dtype=float, size=8):
-    """A sparse matrix with these eigenvalues, in random order and random small blocks."""
-    spectrum = rng.permutation(spectrum)
-    blocks = [
-        scipy.sparse.csr_array(cases.hermitian(spectrum[i : i + size], rng, dtype))
-        for i in range(0, len(spectrum), size)
-    ]
-    order = rng.permutation(len(spectrum))
-    return scipy.sparse.block_diag(blocks, format="csr")[order][:, order]
 
 
 def spectra(n):
@@ -58,7 +46,7 @@ def check(A, w, X, exact, tol):
 @pytest.mark.parametrize("name", sorted(spectra(400)))
 def test_finds_what_is_there(name, which, tol, rng):
     spectrum, k = spectra(900)[name], 26
-    A = cases.square_laplacian(30)[0] if name == "graph" else block_diagonal(spectrum, rng)
+    A = cases.square_laplacian(30)[0] if name == "graph" else cases.block_diagonal(spectrum, rng)
     if which == "SA":
         A, spectrum = -A, -spectrum
     case = cases.Case(name, spectrum, k, which)
@@ -73,7 +61,7 @@ def test_finds_what_is_there(name, which, tol, rng):
 @pytest.mark.parametrize("dtype", [np.float32, np.complex64, complex])
 def test_other_precisions(dtype, rng):
     spectrum = np.exp(-np.arange(800) / 50)
-    A = block_diagonal(spectrum, rng, dtype)
+    A = cases.block_diagonal(spectrum, rng, dtype)
     w, X = rnla.eigsh(A, 24, which="LA", rng=rng)
     assert X.dtype == dtype
     check(A, w, X, spectrum[:24], 0)
@@ -94,7 +82,7 @@ def used(monkeypatch):
 
 def test_it_is_for_many_vectors_of_sparse_matrices_alone(monkeypatch, rng):
     count = used(monkeypatch)
-    A = block_diagonal(np.linspace(0, 1, 900), rng)
+    A = cases.block_diagonal(np.linspace(0, 1, 900), rng)
     for options in (
         {"k": 3},
         {"k": 24, "ncv": 80},
@@ -112,7 +100,7 @@ def test_it_is_for_many_vectors_of_sparse_matrices_alone(monkeypatch, rng):
 
 def test_the_polynomial(rng):
     spectrum = np.linspace(-2, 3, 60)
-    A = SparseBlock(block_diagonal(spectrum, rng))
+    A = SparseBlock(cases.block_diagonal(spectrum, rng))
     X = rng.standard_normal((60, 3))
     w, Q = np.linalg.eigh(A.todense())
     for degree in (1, 2, 5):
@@ -126,11 +114,11 @@ def test_a_polynomial_that_hides_wanted_values_costs_time_alone(which, monkeypat
     # The control: an interval that covers most of what is wanted.
     original = _filter._polynomial
 
-    def too_wide(main, which, theta, count):
-        return original(main, which, theta, 3)
+    def too_wide(main, which, theta, edge):
+        return original(main, which, theta, float(theta[2]))
 
     spectrum, k = np.exp(-np.arange(700) / 40) * (-1.0) ** np.arange(700), 24
-    A = block_diagonal(spectrum, rng)
+    A = cases.block_diagonal(spectrum, rng)
     monkeypatch.setattr(_filter, "_polynomial", too_wide)
     w = rnla.eigsh(A, k, which=which, rng=rng, return_eigenvectors=False)
     case = cases.Case("", spectrum, k, which)
@@ -147,14 +135,14 @@ def test_a_matrix_that_is_not_quite_symmetric_is_no_deadlock(rng):
 
 
 def test_the_same_seed_gives_the_same_bits(rng):
-    A = block_diagonal(np.linspace(0, 1, 900), rng)
+    A = cases.block_diagonal(np.linspace(0, 1, 900), rng)
     first, second = (rnla.eigsh(A, 24, which="LA", rng=5) for _ in range(2))
     assert (first[0] == second[0]).all()
     assert (first[1] == second[1]).all()
 
 
 def test_a_large_norm_does_not_take_the_sharpened_block_for_noise(rng):
-    A = block_diagonal(np.exp(-np.arange(900) / 60), rng)
+    A = cases.block_diagonal(np.exp(-np.arange(900) / 60), rng)
     counts = []
     for scale in (1.0, 2.0**60):
         result = solve(scale * A, 24, which="LA", rng=5)
@@ -165,7 +153,7 @@ def test_a_large_norm_does_not_take_the_sharpened_block_for_noise(rng):
 
 
 def test_another_thread_gets_the_same_bits(rng):
-    A = block_diagonal(np.linspace(0, 1, 3000), rng)
+    A = cases.block_diagonal(np.linspace(0, 1, 3000), rng)
     results = []
 
     def solve_it():
@@ -181,7 +169,7 @@ def test_another_thread_gets_the_same_bits(rng):
 
 
 def test_a_callback_sees_states_and_may_stop(rng):
-    A = block_diagonal(np.linspace(0, 1, 900), rng)
+    A = cases.block_diagonal(np.linspace(0, 1, 900), rng)
     seen = []
 
     def watch(state):
@@ -194,7 +182,7 @@ def test_a_callback_sees_states_and_may_stop(rng):
 
 def test_a_surrogate_is_left_over(rng):
     spectrum = np.exp(-np.arange(900) / 60)
-    A = block_diagonal(spectrum, rng)
+    A = cases.block_diagonal(spectrum, rng)
     result = solve(A, 24, which="LA", rng=rng)
     assert len(result.surrogate.values) > 24
     np.testing.assert_allclose(result.surrogate.values[:24], spectrum[:24], atol=1e-8)
