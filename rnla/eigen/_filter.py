@@ -35,6 +35,8 @@ _ODD, _EVEN = 7, 6
 # The same for a Gram matrix, of which a product costs two.
 _OF_SQUARES = 5
 _MARGIN, _LEAST = 0.01, 1e-3
+# The largest value of the polynomial.
+_RANGE = 1e9
 # By the slope of the polynomial residuals in A follow from those in p(A).
 _SLOPE = 3.5
 # Numbers in a basis, beyond which restarts are cheaper than memory.
@@ -192,4 +194,10 @@ def _polynomial(main: Any, which: str, theta: NDArray[Any], edge: float) -> Cheb
         center, radius = (edge + far) / 2, (edge - far) / 2
         degree = _OF_SQUARES if isinstance(main, GramBlock) else _ODD
     # Nothing stands out where the interval is no longer than rounding errors.
-    return Chebyshev(main, center, radius, degree) if abs(radius) > _LEAST * span else None
+    if not abs(radius) > _LEAST * span:
+        return None
+    # What the largest value rounds must not drown the others.
+    reach = np.arccosh(max(1.0, abs(float(theta[0]) - center) / abs(radius)))
+    while degree > 1 and degree * reach > np.arccosh(_RANGE):
+        degree -= 2
+    return Chebyshev(main, center, radius, degree) if degree > 1 else None

@@ -109,6 +109,23 @@ def test_the_polynomial(rng):
         np.testing.assert_allclose(p(X), expected, rtol=0, atol=1e-11 * np.abs(expected).max())
 
 
+def test_a_value_far_above_the_others_lowers_the_degree(rng):
+    A = SparseBlock(cases.block_diagonal(np.linspace(0, 1, 60), rng))
+    degrees = []
+    for top in (1.0, 5.0, 30.0, 200.0):
+        theta = np.array([top, 0.9, 0.5, 0.0])
+        degrees.append(_filter._polynomial(A, "LA", theta, 0.9).degree)
+        p = _filter._polynomial(A, "LA", theta, 0.9)
+        assert np.cosh(p.degree * np.arccosh(max(1, (top - p.center) / p.radius))) <= 1e9
+    assert degrees[0] == 7
+    assert degrees[-1] == 3
+    assert sorted(degrees, reverse=True) == degrees
+    spectrum = np.concatenate([[1e6, 300.0], np.exp(-np.arange(900) / 60)])
+    result = solve(cases.block_diagonal(spectrum, rng), 24, which="LA", rng=rng)
+    assert result.success
+    np.testing.assert_allclose(np.sort(result.values)[::-1], spectrum[:24], rtol=0, atol=1e-8)
+
+
 @pytest.mark.parametrize("which", ["LA", "SA", "LM"])
 def test_a_polynomial_that_hides_wanted_values_costs_time_alone(which, monkeypatch, rng):
     # The control: an interval that covers most of what is wanted.
