@@ -176,10 +176,14 @@ def left_over(
     H[:m, m:known] = H[m:known, :m].conj().T
     values, Q = np.linalg.eigh((H + H.conj().T) / 2)
     tail = _outside(V, theta, R, old, k)
-    # What is wanted, and what the tail stands for worst.
-    distance = np.abs(values - tail)
-    distance[selection.order(values)[:k]] = np.inf
-    best = np.sort(np.argsort(-distance, kind="stable")[:most])[::-1]
+    # What inverses near the wanted values lose most if the tail takes its place: the difference of
+    # 1 / (w - theta) and 1 / (mu - theta) is proportional to (w - mu) / (w - theta).
+    wanted = selection.order(values)[:k]
+    nearest = np.abs(values[:, None] - values[wanted]).min(axis=1)
+    loss = np.full(len(values), np.inf)
+    np.divide(np.abs(values - tail), nearest, out=loss, where=nearest > 0)
+    loss[wanted] = np.inf
+    best = np.sort(np.argsort(-loss, kind="stable")[:most])[::-1]
     return Surrogate(basis=Z @ Q[:, best], values=values[best].astype(V.real.dtype), tail=tail)
 
 
