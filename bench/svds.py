@@ -72,7 +72,8 @@ class Counted:
     """A matrix that counts the columns and the blocks it multiplies, by itself and its adjoint."""
 
     def __init__(self, A: Any) -> None:
-        self.A, self.AT = A, A.T.tocsr() if scipy.sparse.issparse(A) else A.T
+        adjoint = A.conj().T
+        self.A, self.AT = A, adjoint.tocsr() if scipy.sparse.issparse(A) else adjoint
         self.columns = self.blocks = 0
 
     def operator(self) -> LinearOperator:

@@ -18,6 +18,9 @@ from rnla.linalg.range_finder import find_range
 from rnla.linalg.surrogate import Surrogate
 
 _LEAST_RANK, _RANK_FACTOR = 60, 3
+# In units of eps times the norm: a residual as short is rounding error. And of how many directions
+# a mean is worth having.
+_NOISE, _LEAST_OUTSIDE = 10.0, 0.5
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,13 @@ def sketched_surrogate(A: BlockOperator, rank: int, rng: np.random.Generator) ->
 def left_over(
     space: Ritz, selection: Selection, old: Surrogate | Preconditioned | None
 ) -> Surrogate | None:
-    """Return the surrogate that a search leaves: its best Ritz pairs, and what was there before.
+    r"""Return the surrogate that a search leaves: what it has learned, and what was there before.
+
+    With V the search space, ``P = V V^H`` and the products A V, which say more than the Ritz pairs,
+
+    .. math:: \hat A_+ = P A P + (I - P) A P + P A (I - P) + (I - P) \hat A (I - P),
+
+    the nearest Hermitian matrix to the old surrogate with ``A_+ V = A V``, cut to its rank.
 
     Parameters
     ----------
@@ -138,31 +147,67 @@ def left_over(
     selection : Selection
         What was wanted.
     old : Surrogate, Preconditioned or None
-        What corrected the residuals. On the search space the matrix takes its place.
+        What corrected the residuals.
 
     Returns
     -------
     Surrogate or None
         Of rank ``max(60, 3 k)`` at the most; None where nothing was left over.
     """
-    m, most = len(space.theta), max(_LEAST_RANK, _RANK_FACTOR * selection.k)
-    values = space.theta[:most]
-    if isinstance(old, Surrogate):
-        V = space.vectors(slice(0, most))
-        V = np.hstack([V, orthonormal_block(old.basis.astype(V.dtype, copy=False), V)])
-        C = old.basis.conj().T @ V
-        H = (C.conj().T * (old.values - old.tail)) @ C + old.tail * np.eye(V.shape[1])
-        H[: len(values), : len(values)] = np.diag(values)
-        values, Z = np.linalg.eigh((H + H.conj().T) / 2)
-        best = selection.order(values)[:most]
-        U, values, tail = V @ Z[:, best], values[best], old.tail
-    elif m > selection.k:
-        U, rest = space.vectors(slice(0, most)), space.theta[most:]
+    k, most = selection.k, max(_LEAST_RANK, _RANK_FACTOR * selection.k)
+    part = slice(0, most)
+    V, theta, rest = space.vectors(part), space.theta[part], space.theta[most:]
+    if not isinstance(old, Surrogate):
+        if len(space.theta) <= k:
+            return None
         tail = float(rest.mean()) if len(rest) else 0.0
-    else:
-        return None
-    order = np.argsort(-values, kind="stable")
-    return Surrogate(basis=U[:, order], values=values[order].astype(U.real.dtype), tail=tail)
+        old = Surrogate(basis=V[:, :0], values=theta[:0], tail=tail)
+    # Without products, after a Lanczos search, nothing is known of A V outside of V.
+    R = np.zeros_like(V) if space.W is None else space.residuals(part)
+    floor = _NOISE * float(np.finfo(V.dtype).eps * np.abs(theta).max())
+    fresh = orthonormal_block(R, V, floor=floor)
+    Z = np.hstack([V, fresh])
+    Z = np.hstack([Z, orthonormal_block(old.basis.astype(Z.dtype, copy=False), Z)])
+    H = Z.conj().T @ old.product(Z)
+    m, known = V.shape[1], V.shape[1] + fresh.shape[1]
+    H[:m] = H[:, :m] = 0
+    H[:m, :m] = np.diag(theta)
+    H[m:known, :m] = fresh.conj().T @ R
+    H[:m, m:known] = H[m:known, :m].conj().T
+    values, Q = np.linalg.eigh((H + H.conj().T) / 2)
+    tail = _outside(V, theta, R, old, k)
+    # What inverses near the wanted values lose most if the tail takes its place: the difference of
+    # 1 / (w - theta) and 1 / (mu - theta) is proportional to (w - mu) / (w - theta).
+    wanted = selection.order(values)[:k]
+    nearest = np.abs(values[:, None] - values[wanted]).min(axis=1)
+    loss = np.full(len(values), np.inf)
+    np.divide(np.abs(values - tail), nearest, out=loss, where=nearest > 0)
+    loss[wanted] = np.inf
+    best = np.sort(np.argsort(-loss, kind="stable")[:most])[::-1]
+    return Surrogate(basis=Z @ Q[:, best], values=values[best].astype(V.real.dtype), tail=tail)
+
+
+def _outside(
+    V: NDArray[Any], theta: NDArray[Any], R: NDArray[Any], old: Surrogate, k: int
+) -> float:
+    """Return the number that stands best for A on the part of V that the old surrogate lacks.
+
+    With D that part and shift the mean of the wanted values, ``(mu - shift)^-1`` is the multiple c
+    that minimises ``||(A - shift) c D - D||_F``, as long as the wanted ones lie on one side.
+    """
+    C = old.basis.conj().T @ V
+    lacking = V.shape[1] - float(np.linalg.norm(C) ** 2)
+    if not old.rank or lacking < _LEAST_OUTSIDE:
+        return old.tail
+    # What the surrogate holds is taken at its word: the difference is of D.
+    held, wanted = np.sum(np.abs(C) ** 2, axis=1), theta[:k]
+    mean = float(theta.sum() - held @ old.values) / lacking
+    if bool((wanted > mean).all() or (wanted < mean).all()):
+        shift = float(wanted.mean())
+        squares = np.sum((theta - shift) ** 2) + float(np.linalg.norm(R)) ** 2
+        squares -= held @ (old.values - shift) ** 2
+        mean = shift + float(squares) / lacking / (mean - shift)
+    return float(np.clip(mean, theta.min(), theta.max()))
 
 
 def start_of(

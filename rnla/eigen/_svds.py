@@ -78,7 +78,8 @@ def svds(
     options : dict, optional
         "block_size": columns multiplied at a time; default 2, and for 20 triplets and more 8 for
         arrays and 4 for sparse matrices. "sketch_size": rows of the sketch, ``min(m, n)`` to
-        ``max(m, n)``; default ``12 min(m, n)``, or half the longer side. "verify": False leaves out
+        ``max(m, n)``; default ``4 min(m, n)``, beyond 1000 columns ``12 min(m, n)`` to
+        ``48 min(m, n)``, or half the longer side. "verify": False leaves out
         the search for triplets that were missed, which costs eight to ten block products with A
         and with its adjoint.
 
@@ -133,9 +134,12 @@ def svds(
     BLAS has one thread, for its idle threads would be in the way.
 
     **Smallest.** For a tall A with sketch ``S A = Q R`` the corrections of LOBPCG are residuals
-    times :math:`R^{-1} R^{-H}`, and triplets come from the product of A with the search basis [3]_:
-    20 to 30 products with A and with its adjoint for any condition number, more where singular
-    values are close. They are right to roundoff of ``||A||``, not of themselves.
+    times :math:`R^{-1} R^{-H}`, and triplets come from the product of A with the search basis [3]_.
+    Up to 1000 columns (of an operator, as long as its product with all of them fits) one more
+    product, :math:`A R^{-1}`, makes R the factor of A itself: four to ten products with A and with
+    its adjoint in all, for any condition number and any spectrum. For more columns 20 to 30, and
+    more where singular values are close. They are right to roundoff of ``||A||``, not of
+    themselves.
     ``u = A v / sigma`` would inherit the rounding of ``A v``, so u is corrected until
     ``||A^H u - sigma v||`` is about ``1e-12 ||A||``; without left vectors that is left out.
 

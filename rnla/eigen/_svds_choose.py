@@ -18,11 +18,16 @@ _MANY_OTHER = 10
 # Entries of a dense copy that may be made, and columns up to which its cubic cost is bearable.
 _COPY_ENTRIES = 1 << 24
 _COPY_COLUMNS = 3000
-# A sketch of four times the columns pays where it is a fraction of the matrix; with three times
-# as many rows it saves a third of the steps.
-_SKETCH_FACTOR, _LARGE_SKETCH_FACTOR = 4, 12
+# A sketch of four times the columns pays where it is a fraction of the matrix, and is enough where
+# its factor is made exact. Elsewhere three times as many rows save a third of the steps and twelve
+# times half of them; the factor should cost little beside them, so many times m / n rows.
+_SKETCH_FACTOR, _LARGE_SKETCH_FACTOR, _LARGEST_SKETCH_FACTOR = 4, 12, 48
+_SKETCH_SHARE = 80
 _TALL = 2 * _SKETCH_FACTOR
 _SKETCH_ENTRIES = 1 << 26
+# Columns up to which all of them, multiplied at once, cost no more than the steps that an exact
+# factor saves; and entries of the product where it has to exist as a whole.
+_EXACT_COLUMNS, _EXACT_ENTRIES = 1000, 1 << 26
 # Up to so many columns LAPACK takes no more time than the steps after a sketch, and up to so many
 # no more than block Golub-Kahan, measured for tall arrays that fit in memory.
 _FEW_COLUMNS, _FEW_LARGEST = 400, 150
@@ -35,11 +40,12 @@ _STEPS = 4
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a block, of the Krylov basis and of the sketch."""
+    """Of a block, of the Krylov basis and of the sketch, and whether its factor is made exact."""
 
     block: int
     capacity: int
     sketch: int
+    exact: bool = False
 
 
 def choose(request: Request, A: BlockOperator, core: BlockOperator) -> str:
@@ -144,7 +150,7 @@ def sizes(request: Request, A: BlockOperator, core: BlockOperator) -> Sizes:
     """
     m, n = A.shape
     k = request.k
-    many = k >= _MANY_TRIPLETS
+    many, exact = k >= _MANY_TRIPLETS, _exact_pays(A, core)
     block = request.block_size or (_BLOCKS.get(type(core), _BLOCK) if many else _BLOCK)
     if request.ncv is not None:
         # The next block belongs to the basis, and a few steps should fit.
@@ -156,5 +162,20 @@ def sizes(request: Request, A: BlockOperator, core: BlockOperator) -> Sizes:
     return Sizes(
         block=block,
         capacity=min(capacity, n),
-        sketch=request.sketch_size or min(_LARGE_SKETCH_FACTOR * n, max(n, m // 2)),
+        sketch=request.sketch_size or _sketch_size(m, n, exact),
+        exact=exact,
     )
+
+
+def _sketch_size(m: int, n: int, exact: bool) -> int:
+    if exact:
+        return _SKETCH_FACTOR * n if m >= _TALL * n else max(n, m // 2)
+    most = min(_LARGEST_SKETCH_FACTOR * n, _SKETCH_SHARE * m // n, _SKETCH_ENTRIES // n)
+    return min(max(_LARGE_SKETCH_FACTOR * n, most), max(n, m // 2))
+
+
+def _exact_pays(A: BlockOperator, core: BlockOperator) -> bool:
+    m, n = A.shape
+    if isinstance(core, OperatorBlock) and m * n > _EXACT_ENTRIES:
+        return False
+    return n <= _EXACT_COLUMNS

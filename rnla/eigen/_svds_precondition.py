@@ -16,7 +16,7 @@ from rnla.linalg.orth import orthonormal_block, random_block
 from rnla.sketch import SparseSign
 
 # Columns of the identity that a matrix-free operator multiplies at a time.
-_COLUMNS = 64
+COLUMNS = 64
 _INVERSE_STEPS = 2
 # Products that form A^H A, and entries of its factor, 0.5 GiB in double precision.
 _GRAM_ENTRIES = 1 << 25
@@ -77,6 +77,14 @@ class SketchedFactor(GramPreconditioner):
 
     def start(self, width: int, rng: np.random.Generator) -> NDArray[Any]:
         return self._V[:, : -width - 1 : -1].copy()
+
+    def factor(self) -> NDArray[Any]:
+        """Return R with ``H = R^H R``, its rows orthogonal."""
+        return np.asarray(self._sigma * self._VH)
+
+    def inverse(self) -> NDArray[Any]:
+        """Return the inverse of `factor`."""
+        return np.asarray(self._V / self._sigma[:, 0])
 
 
 class GramFactor(GramPreconditioner):
@@ -174,8 +182,8 @@ def sketched_factor(
         sketch = S @ explicit
     else:
         sketch = np.empty((rows, n), A.dtype)
-        for start in range(0, n, _COLUMNS):
-            stop = min(n, start + _COLUMNS)
+        for start in range(0, n, COLUMNS):
+            stop = min(n, start + COLUMNS)
             unit = np.eye(n, stop - start, -start, A.dtype)
             sketch[:, start:stop] = S @ A.product(unit)
     return SketchedFactor(np.asarray(np.linalg.qr(sketch, mode="r")))

@@ -16,6 +16,7 @@ from rnla.eigen._result import EigenResult
 from rnla.eigen._svds_check import Request
 from rnla.eigen._svds_choose import Sizes, can_copy, choose, sizes
 from rnla.eigen._svds_dense import dense_triplets, triplet_residuals
+from rnla.eigen._svds_exact import exact_factor
 from rnla.eigen._svds_gram import gram_started, prefers_gram
 from rnla.eigen._svds_krylov import Aim, TripletIteration, TripletState, golub_kahan
 from rnla.eigen._svds_operator import AdjointView, ScaledView
@@ -218,6 +219,10 @@ def _preconditioned(
     H: GramPreconditioner
     if method == "sketched":
         H = sketched_factor(A, explicit, size.sketch, rng)
+        if size.exact:
+            H = exact_factor(A, explicit, H)
+            problem.core.n_matvec += n * (explicit is not None)
+            problem.core.n_passes += explicit is not None
     else:
         H = GramFactor(explicit)
     problem.core.n_passes += explicit is not None

@@ -10,8 +10,11 @@ from svds_cases import assert_triplets, planted
 from rnla.eigen import svds
 from rnla.eigen._svds_check import check_request
 from rnla.eigen._svds_choose import Sizes
+from rnla.eigen._svds_exact import exact_factor
 from rnla.eigen._svds_operator import AdjointView
+from rnla.eigen._svds_precondition import sketched_factor
 from rnla.eigen._svds_solve import _iterated, _Problem, singular_triplets
+from rnla.linalg.block import as_block_operator
 
 EPS = np.finfo(float).eps
 # Roundoffs that the residual of left vectors may have: 4e-12.
@@ -25,23 +28,74 @@ def result(A, k, *, solver="sketched", options=None, rng=0, which="SM", tol=0):
     )
 
 
+def by_sketch(A, k, rows, exact, *, rng=0):
+    """Return the same with a sketch of so many rows, whose factor is made exact or not."""
+    request = check_request(A, k, None, 0, "SM", None, None, True, "sketched", rng, None)
+    problem = _Problem(request.A, False, request.A, 1.0)
+    return _iterated(request, problem, "sketched", Sizes(2, 50, rows, exact))
+
+
 def spectrum(condition, n=100):
     return np.logspace(0, -np.log10(condition), n)
 
 
 @pytest.mark.parametrize("condition", [1.0, 1e2, 1e4, 1e6, 1e9, 1e12])
 @pytest.mark.parametrize("k", [1, 5])
-def test_sketched_smallest_triplets_in_thirty_passes(k, condition, rng):
+@pytest.mark.parametrize("exact_first", [True, False])
+def test_sketched_smallest_triplets_in_thirty_passes(exact_first, k, condition, rng):
     A = planted(3000, 100, spectrum(condition), rng=rng)
-    found = result(A, k, rng=rng)
+    found = by_sketch(A, k, 1200, exact_first, rng=rng)
     assert found.method == "sketched"
     assert found.success
     # One pass is a product with A and one with its adjoint; the sketch is half a pass.
-    assert found.n_passes / 2 <= 30
+    assert found.n_passes / 2 <= (10 if exact_first else 30)
     # Vectors of both sides, as far as double precision goes.
     assert found.residual_norms.max() <= 4e-12
     exact = np.linalg.svd(A, compute_uv=False)[::-1][:k]
     assert (np.abs(found.values - exact) <= 1e-10 * exact + 30 * EPS).all()
+
+
+@pytest.mark.parametrize("form", ["array", "complex", "wide", "sparse", "operator"])
+@pytest.mark.parametrize("condition", [1e2, 1e12])
+def test_an_exact_factor_takes_ten_passes_in_every_form(condition, form, rng):
+    dtype = complex if form == "complex" else float
+    A = planted(3000, 100, np.linspace(1 / condition, 1, 100), rng=rng, dtype=dtype)
+    # A row that the sketch must not miss.
+    A[0] = 0
+    A[0, 0] = 3
+    exact = np.linalg.svd(A, compute_uv=False)[:-6:-1]
+    forms = {
+        "wide": lambda: A.T.copy(),
+        "sparse": lambda: scipy.sparse.csr_array(A),
+        "operator": lambda: LinearOperator(
+            A.shape,
+            matvec=lambda x: A @ x,
+            rmatvec=lambda x: A.T @ x,
+            matmat=lambda X: A @ X,
+            rmatmat=lambda X: A.T @ X,
+            dtype=float,
+        ),
+    }
+    found = result(forms.get(form, lambda: A)(), 5, rng=rng)
+    assert found.success
+    # Without entries the sketch and the factor take a few blocks more.
+    assert found.n_passes / 2 <= (12 if form == "operator" else 10)
+    assert found.residual_norms.max() <= 4e-12
+    assert (np.abs(found.values - exact) <= 1e-10 * exact + 30 * EPS).all()
+
+
+def test_an_exact_factor_is_one_of_the_matrix(rng):
+    A = planted(2500, 60, spectrum(1e12, 60), rng=rng)
+    block = as_block_operator(A, "A")
+    H = sketched_factor(block, A, 240, rng)
+    for explicit in (A, None):
+        R = exact_factor(block, explicit, H).factor()
+        _, sigma, VH = np.linalg.svd(R)
+        # Each value to roundoff of the norm, and A R^-1 orthonormal where A is not rounding.
+        exact = np.linalg.svd(A, compute_uv=False)
+        assert np.abs(sigma - exact).max() <= 30 * EPS
+        Q = A @ (VH[:40].T / sigma[:40])
+        assert np.abs(Q.T @ Q - np.eye(40)).max() <= 1e-7
 
 
 @pytest.mark.parametrize("condition", [1.0, 1e2, 1e6, 1e12])
