@@ -12,6 +12,7 @@ from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from rnla._core.checks import as_inexact, check_finite_array, check_int, inexact_dtype
+from rnla.linalg.spmm import checked_rows, multiply_csr
 
 BLOCK = 32
 # GEMM is half as fast again with so many columns as with 32.
@@ -242,9 +243,14 @@ def _from_entries(A: Any, block: int) -> Operand:
     if not dense:
         A = A if A.format in ("csr", "csc") else csr_array(A)
         A = A if A.dtype == dtype else A.astype(dtype)
+    by_rows = not dense and A.format == "csr"
+    if by_rows:
+        checked_rows(A)
 
     # Rows of X^T pass along rows of A: BLAS does that in two thirds of the time of A X.
     def apply(X: NDArray[Any]) -> Any:
+        if by_rows:
+            return multiply_csr(A, X)
         with np.errstate(over="ignore", invalid="ignore"):
             return (X.T @ A.T).T if dense else A @ X
 
