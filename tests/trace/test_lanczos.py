@@ -64,7 +64,7 @@ def test_vectors_that_are_left_alone_cost_no_accuracy(spectrum, dtype, rng):
     eps = float(np.finfo(dtype).eps)
     assert abs(V.conj().T @ V - np.eye(k)).max() < 10 * eps ** (2 / 3)
     # What is compared is A in the space of these vectors, in double precision.
-    Q, R = np.linalg.qr(V.astype(np.result_type(dtype, np.float64)))
+    Q, _ = np.linalg.qr(V.astype(np.result_type(dtype, np.float64)))
     eigenvalues, S = np.linalg.eigh(Q.conj().T @ A @ Q)
     nodes, weights = gauss_rule(runs.alpha[:, :k], runs.beta[:, : k - 1])
     scale = SPECTRA[spectrum].max()
