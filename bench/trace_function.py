@@ -52,12 +52,14 @@ for seed in range(int(sys.argv[2])):
     start = time.perf_counter()
     value, info = imate.logdet(
         A, method="slq", min_num_samples=int(sys.argv[3]), max_num_samples=int(sys.argv[3]),
-        lanczos_degree=int(sys.argv[4]), orthogonalize=-1, seed=seed + 1,
-        num_threads=int(sys.argv[5]), return_info=True,
+        lanczos_degree=int(sys.argv[4]), orthogonalize=int(sys.argv[5]), seed=seed + 1,
+        num_threads=int(sys.argv[6]), return_info=True,
     )
     found.append((time.perf_counter() - start, float(value)))
 print(json.dumps(found))
 """
+# Its vectors are orthogonalised against all before them, or against none: its default.
+IMATE_RUNS = {"imate slq, orthogonal": -1, "imate slq": 0}
 
 
 def counts(report: Report, trials: int) -> None:
@@ -225,9 +227,9 @@ def logdet(
                     [abs(run.value - exact) / abs(exact) for run in found],
                     [run.radius() / abs(exact) for run in found],
                 )
-            if python is not None:
-                pairs = _imate(python, A, repeat, samples, degree)
-                contenders["imate slq"] = (
+            for name, orthogonalize in IMATE_RUNS.items() if python is not None else ():
+                pairs = _imate(python, A, repeat, samples, degree, orthogonalize)
+                contenders[name] = (
                     [second for second, _ in pairs],
                     [abs(value - exact) / abs(exact) for _, value in pairs],
                     [],
@@ -266,13 +268,14 @@ def _factor_note(report: Report, problems: dict[str, Any]) -> None:
 
 
 def _imate(
-    python: Path, A: Any, repeat: int, samples: int, degree: int
+    python: Path, A: Any, repeat: int, samples: int, degree: int, orthogonalize: int
 ) -> list[tuple[float, float]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "A.npz"
         scipy.sparse.save_npz(path, scipy.sparse.csr_matrix(A))
         time.sleep(0.5)
-        command = [python, "-c", IMATE, path, repeat, samples, degree, rnla.get_num_threads()]
+        command = [python, "-c", IMATE, path, repeat, samples, degree]
+        command += [orthogonalize, rnla.get_num_threads()]
         done = subprocess.run(
             [str(part) for part in command], capture_output=True, text=True, check=True
         )

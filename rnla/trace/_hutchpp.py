@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rnla.trace._assumptions import check_products
 from rnla.trace._basis import Basis, numerical_rank
 from rnla.trace._estimate import mean_and_stderr
-from rnla.trace._input import BLOCK, Operand
+from rnla.trace._input import BLOCK, WIDE_BLOCK, Operand
 from rnla.trace._nystrom import gram
 from rnla.trace._rounds import Budget, Round, norm, rounding_floor
 from rnla.trace._vectors import VectorStream, column_dots, column_norms
@@ -135,8 +135,8 @@ def residual_forms(
     n, k = Q.shape
     forms, sizes = [], []
     # Blocks of one width: the bits of the projection depend on it.
-    for low in range(start, stop, BLOCK):
-        X = vectors.columns(low, min(stop, low + BLOCK))
+    for low in range(start, stop, WIDE_BLOCK):
+        X = vectors.columns(low, min(stop, low + WIDE_BLOCK))
         project(X, Q)
         Y = operand.product(X)
         check_products(operand, X, Y, floor)
@@ -144,7 +144,9 @@ def residual_forms(
         if resphere:
             form = form * ((n - k) / np.maximum(column_norms(X) ** 2, np.finfo(float).tiny))
         forms.append(form)
-        sizes.append(column_norms(Y - Q @ (Q.conj().T @ Y)))
+        if k:
+            Y -= Q @ (Q.conj().T @ Y)
+        sizes.append(column_norms(Y))
     values = np.concatenate(forms)
     return values.real if operand.hermitian else values, np.concatenate(sizes)
 

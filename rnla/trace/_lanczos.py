@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.threads import even_parts, get_num_threads, run_parts, single_threaded_blas
+from rnla._kernels.lanczos import three_terms
 from rnla.trace._input import Operand
+from rnla.trace._orthogonality import LossOfOrthogonality
 from rnla.trace._vectors import column_norms
 
 # A residual of this many roundoffs, times sqrt(n), is rounding: the Krylov space is invariant.
 _BREAKDOWN = 10
-_CAPACITY = 16
+# Vectors are left alone as long as inner products are below this power of the roundoff; 0.5 would
+# do for rules that are accurate to rounding.
+_SEMIORTHOGONAL = 2 / 3
+# Squares of norms below this have lost digits to underflow.
+_SMALLEST = 1e-250
+# Room to begin with: for all steps, if that takes no more entries than this.
+_CAPACITY, _ENTRIES = 16, 1 << 27
 _INLINE_ENTRIES = 1 << 16
 
 
 class LanczosRuns:
-    r"""Lanczos runs from each column of a block, with full reorthogonalisation.
+    r"""Lanczos runs from each column of a block, with partial reorthogonalisation [1]_.
 
     Run i builds an orthonormal basis of the Krylov space of ``X[:, i]`` in which A is the
     tridiagonal matrix of `alpha` and `beta`. A run that finds an invariant subspace ends there: its
-    quadrature is exact. Every vector is projected against all earlier ones, so that no eigenvalue
-    appears twice; bits of a run do not depend on the runs beside it, nor on
-    threads.
+    quadrature is exact. A vector is projected against all earlier ones where it may have lost its
+    orthogonality to them, so that no eigenvalue appears twice; bits of a run do not depend on the
+    runs beside it, nor on threads.
 
     Parameters
     ----------
@@ -35,6 +44,8 @@ class LanczosRuns:
     scale : float
         Size of A, as far as it is known: products in a space where A is small have rounding errors
         of A itself.
+    limit : int
+        Steps to expect at the most.
 
     Attributes
     ----------
@@ -46,12 +57,20 @@ class LanczosRuns:
         Runs that ended in an invariant subspace.
     steps : int
         Steps of those that go on.
+
+    References
+    ----------
+    .. [1] H. D. Simon, "The Lanczos algorithm with partial reorthogonalization", Math. Comp. 42
+       (1984), 115-142.
     """
 
-    def __init__(self, operand: Operand, X: NDArray[Any], scale: float = 0.0) -> None:
+    def __init__(
+        self, operand: Operand, X: NDArray[Any], scale: float = 0.0, limit: int = _CAPACITY
+    ) -> None:
         n, p = X.shape
+        capacity = min(n, limit, max(_CAPACITY, _ENTRIES // max(1, n * p))) + 1
         self._operand, self._size = operand, scale
-        self._basis = np.empty((p, min(_CAPACITY, n) + 1, n), operand.dtype)
+        self._basis = np.empty((p, capacity, n), operand.dtype)
         self._basis[:, 0] = (X / column_norms(X)).T
         self.alpha = np.zeros((p, 0))
         self.beta = np.zeros((p, 0))
@@ -60,6 +79,8 @@ class LanczosRuns:
         self.steps = 0
         self._active = np.arange(p)
         self._scale = np.zeros(p)
+        self._loss = LossOfOrthogonality(p, float(np.finfo(operand.dtype).eps))
+        self._suspect = np.zeros(p, bool)
 
     @property
     def active(self) -> NDArray[np.int_]:
@@ -79,63 +100,99 @@ class LanczosRuns:
         j, runs, n = self.steps, self._active, self._basis.shape[2]
         self._reserve(j + 2)
         W = self._operand.product(np.ascontiguousarray(self._basis[runs, j].T)).T.copy()
-        h = np.zeros((len(runs), j + 1), self._operand.dtype)
-        norms = np.zeros(len(runs))
+        norms = self._recur(W)
+        lost = self._loss.advance(self.alpha, self.beta, self._scale[runs], runs)
+        eps = float(np.finfo(W.dtype).eps)
+        suspect = ~(lost <= eps**_SEMIORTHOGONAL)
+        # The vector before has lost as much. Powers of two show what A is.
+        chosen = suspect | self._suspect[runs] | (j & (j - 1) == 0)
+        self._suspect[runs] = suspect
+        self._project(W, norms, lost, np.flatnonzero(chosen))
+        self.length[runs] = self.steps = j + 1
+        ended = (norms <= _BREAKDOWN * eps * np.sqrt(n) * self._scale[runs]) | (j + 1 == n)
+        self.exhausted[runs[ended]] = True
+        self.beta[runs, j] = np.where(ended, 0.0, norms)
+        self._scale[runs] = np.maximum(self._scale[runs], norms)
+
+        def normalise(start: int, stop: int) -> None:
+            for i in np.flatnonzero(~ended)[start:stop]:
+                np.divide(W[i], W.real.dtype.type(norms[i]), out=self._basis[runs[i], j + 1])
+
+        self._in_parts(normalise, int(np.count_nonzero(~ended)))
+        self._active = runs[~ended]
+
+    def _recur(self, W: NDArray[Any]) -> NDArray[np.float64]:
+        """Take the last two vectors out of products, append to `alpha` and `beta`; return norms."""
+        j, runs = self.steps, self._active
+        double = np.result_type(W.dtype, np.float64).type
+        diagonal, norms = np.zeros(len(runs), double), np.zeros(len(runs))
 
         def task(start: int, stop: int) -> None:
             for i in range(start, stop):
-                basis, w = self._basis[runs[i], : j + 1], W[i]
-                # First the three-term recurrence, which makes w short; then all of the basis.
-                h[i, j] = np.vdot(basis[j], w)
-                w -= h[i, j] * basis[j]
-                if j:
-                    h[i, j - 1] = self.beta[runs[i], j - 1]
-                    w -= h[i, j - 1] * basis[j - 1]
-                # conj(V conj(w)) conjugates a vector where V^H w would copy the basis.
-                part = (basis @ w.conj()).conj() if w.dtype.kind == "c" else basis @ w
-                w -= part @ basis
-                h[i] += part
-                norms[i] = _norm(w)
+                V = self._basis[runs[i]]
+                beta = W.real.dtype.type(self.beta[runs[i], j - 1] if j else 0.0)
+                before = V[max(j - 1, 0)]
+                diagonal[i], square = three_terms(W[i], V[j], before, beta, double(1))
+                norms[i] = np.sqrt(square) if _SMALLEST < square < np.inf else _norm(W[i])
 
-        parts = 1 if W.size < _INLINE_ENTRIES else get_num_threads()
-        with single_threaded_blas():
-            run_parts(task, even_parts(len(runs), parts))
-        self._check_hermitian(h, runs, j)
+        self._in_parts(task, len(runs))
+        self._scale[runs] = np.maximum(self._scale[runs], np.abs(diagonal))
+        self._check_hermitian(np.abs(diagonal.imag), runs)
         alpha = np.zeros((len(self.length), 1))
         beta = np.zeros_like(alpha)
-        alpha[runs, 0], beta[runs, 0] = h[:, j].real, norms
+        alpha[runs, 0], beta[runs, 0] = diagonal.real, norms
         self.alpha, self.beta = np.hstack([self.alpha, alpha]), np.hstack([self.beta, beta])
-        self.length[runs] = self.steps = j + 1
-        self._scale[runs] = np.maximum(self._scale[runs], np.abs(h).max(axis=1))
-        eps = float(np.finfo(W.dtype).eps)
-        ended = (norms <= _BREAKDOWN * eps * np.sqrt(n) * self._scale[runs]) | (j + 1 == n)
-        self.exhausted[runs[ended]] = True
-        self.beta[runs[ended], j] = 0.0
-        self._scale[runs] = np.maximum(self._scale[runs], norms)
-        going = runs[~ended]
-        self._basis[going, j + 1] = W[~ended] / norms[~ended, None].astype(W.real.dtype)
-        self._active = going
+        return norms
 
-    def _check_hermitian(self, h: NDArray[Any], runs: NDArray[np.int_], j: int) -> None:
-        # For Hermitian A, V^H A v_j has two entries: beta_{j-1} and a real alpha_j.
-        expected = np.zeros_like(h)
-        expected[:, j] = h[:, j].real
-        if j:
-            expected[:, j - 1] = self.beta[runs, j - 1]
-        off = np.abs(h - expected).max(axis=1, initial=0.0)
-        size = np.maximum(np.maximum(self._scale[runs], self._size), np.abs(h).max(axis=1))
-        if (off > np.cbrt(np.finfo(h.dtype).eps) * size).any():
+    def _project(
+        self,
+        W: NDArray[Any],
+        norms: NDArray[np.float64],
+        lost: NDArray[np.float64],
+        rows: NDArray[np.int_],
+    ) -> None:
+        """Project some of the new vectors, of these norms, against all of their runs."""
+        j, runs = self.steps, self._active
+        parts = np.zeros((len(rows), j + 1), W.dtype)
+
+        def task(start: int, stop: int) -> None:
+            for i in range(start, stop):
+                V, w = self._basis[runs[rows[i]], : j + 1], W[rows[i]]
+                # conj(V conj(w)) conjugates a vector where V^H w would copy the basis.
+                parts[i] = (V @ w.conj()).conj() if w.dtype.kind == "c" else V @ w
+                w -= parts[i] @ V
+
+        with single_threaded_blas():
+            self._in_parts(task, len(rows))
+        self.alpha[runs[rows], j] += parts[:, j].real
+        # For Hermitian A, V^H A v_j has nothing but what the recurrence has taken away.
+        off = np.abs(parts).max(axis=1, initial=0.0).astype(np.float64)
+        self._check_hermitian(off, runs[rows])
+        for i, row in enumerate(rows):
+            self._loss.projected(runs[row], lost[row], off[i], norms[row], self._scale[runs[row]])
+            norms[row] = _norm(W[row])
+
+    def _check_hermitian(self, off: NDArray[np.float64], runs: NDArray[np.int_]) -> None:
+        size = np.maximum(np.maximum(self._scale[runs], self._size), off)
+        if (off > np.cbrt(np.finfo(self._operand.dtype).eps) * size).any():
             worst = float((off / np.where(size > 0, size, 1)).max())
             raise ValueError(
                 "`A` must be Hermitian: products with it show a relative asymmetry of "
                 f"{worst:.1e}; pass (A + A.conj().T) / 2 if that is meant"
             )
 
+    def _in_parts(self, task: Callable[[int, int], None], count: int) -> None:
+        if count:
+            inline = count * self._basis.shape[2] < _INLINE_ENTRIES
+            run_parts(task, even_parts(count, 1 if inline else get_num_threads()))
+
     def _reserve(self, vectors: int) -> None:
         p, capacity, n = self._basis.shape
         if vectors > capacity:
-            grown = np.empty((p, min(n + 1, max(vectors, 3 * capacity // 2)), n), self._basis.dtype)
-            grown[:, :capacity] = self._basis
+            # Memory that is not touched costs nothing.
+            grown = np.empty((p, min(n + 1, max(vectors, 2 * capacity)), n), self._basis.dtype)
+            for run in self._active:
+                grown[run, :capacity] = self._basis[run]
             self._basis = grown
 
 

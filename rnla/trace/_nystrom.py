@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, eigh, qr, solve_triangular
+from scipy.linalg import LinAlgError, cholesky, eigh, get_blas_funcs, qr, solve_triangular
 
 from rnla.trace._rounds import norm
 
@@ -18,6 +18,7 @@ _SUSPECT = 1e6
 # Eigenvalues below this many epsilons of the largest one are rounding errors.
 _CUTOFF = 8
 _ROWS = 1024
+_TALL = 4
 
 
 @dataclass(frozen=True)
@@ -195,9 +196,13 @@ def _lost(Y: NDArray[Any], V: NDArray[Any], sizes: NDArray[np.float64]) -> float
 
 
 def gram_inverse(Omega: NDArray[Any]) -> NDArray[Any]:
-    """Return ``(Omega* Omega)^-1``, from a QR factorization."""
+    """Return ``(Omega* Omega)^-1`` for random vectors."""
     n, s = Omega.shape
     double = np.result_type(Omega.dtype, np.float64)
+    if n >= _TALL * s:
+        # So many entries make columns nearly orthogonal: nothing is lost by forming their products.
+        gram = Omega.conj().T @ Omega
+        return np.asarray(np.linalg.inv(gram.astype(double)))
     R = np.zeros((0, s), double)
     for row in range(0, n, max(_ROWS, 2 * s)):
         # Row by row, as the QR factorization of Omega whole would take two copies of it.
@@ -248,9 +253,10 @@ def pair_factors(inverse: NDArray[Any], n: int) -> NDArray[np.float64]:
 
 def _multiply_inverse(Y: NDArray[Any], R: NDArray[Any]) -> None:
     """Overwrite Y with ``Y R^-1``."""
+    (trsm,) = get_blas_funcs(("trsm",), (R,))
     for row in range(0, len(Y), _ROWS):
         part = slice(row, row + _ROWS)
-        Y[part] = solve_triangular(R, Y[part].T, trans="T", check_finite=False).T
+        Y[part] = trsm(1.0, R, np.asfortranarray(Y[part], R.dtype), side=1, overwrite_b=True)
 
 
 def _multiply(Y: NDArray[Any], V: NDArray[Any]) -> None:

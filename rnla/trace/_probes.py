@@ -132,7 +132,7 @@ class Probes:
         return [rule.minus(nodes, np.append(C[:, i], rest[i])) for i, rule in enumerate(rules)]
 
     def _settle(self, X: NDArray[Any], masses: Floats, limit: int, allowed: Allowed) -> list[Rule]:
-        runs = LanczosRuns(self.operand, X, self.scale)
+        runs = LanczosRuns(self.operand, X, self.scale, limit)
         rules: dict[int, Rule] = {}
         schedule = self._schedule(limit)
         dimension = X.shape[0] if self.basis is None else X.shape[0] - self.basis.shape[1]

@@ -45,6 +45,45 @@ def test_orthogonality_survives_converged_eigenvalues(rng):
     assert np.count_nonzero(nodes[0] > 1e5) == 1
 
 
+SPECTRA = {
+    "power": np.arange(1.0, 401) ** -2,
+    "clusters": np.repeat([1e-6, 1.0, 2.0, 1e3], 100) * np.linspace(1, 1.01, 400),
+    "flat": np.linspace(1, 3, 400),
+}
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_vectors_that_are_left_alone_cost_no_accuracy(spectrum, dtype, rng):
+    A = with_spectrum(SPECTRA[spectrum], rng, dtype)
+    x = block(rng, 400, 1, dtype)
+    runs = LanczosRuns(as_operand(A, hermitian=True), x)
+    runs.advance(60)
+    k = int(runs.length[0])
+    V = runs._basis[0, :k].T
+    eps = float(np.finfo(dtype).eps)
+    assert abs(V.conj().T @ V - np.eye(k)).max() < 10 * eps ** (2 / 3)
+    # What is compared is A in the space of these vectors, in double precision.
+    Q, _ = np.linalg.qr(V.astype(np.result_type(dtype, np.float64)))
+    eigenvalues, S = np.linalg.eigh(Q.conj().T @ A @ Q)
+    nodes, weights = gauss_rule(runs.alpha[:, :k], runs.beta[:, : k - 1])
+    scale = SPECTRA[spectrum].max()
+    assert nodes[0] == pytest.approx(eigenvalues, rel=0, abs=100 * eps * scale)
+    for f in (np.sin, lambda x: 1 / (0.1 * scale + x)):
+        expected = np.sum(np.abs(S[0]) ** 2 * f(eigenvalues / scale))
+        assert weights[0] @ f(nodes[0] / scale) == pytest.approx(expected, rel=200 * eps)
+
+
+def test_inaccurate_products_do_not_cost_orthogonality(rng):
+    A = with_spectrum(np.arange(1.0, 201) ** -2, rng)
+    error = 1e-8 * rng.standard_normal((200, 200)) / np.sqrt(200)
+    operand = as_operand(lambda X: A @ X + error @ X, shape=200, hermitian=True)
+    runs = LanczosRuns(operand, block(rng, 200, 2, float))
+    runs.advance(50)
+    for V in runs._basis[:, :50]:
+        assert abs(V @ V.T - np.eye(50)).max() < 1e-7
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("factor", [0.0, 3.0, -1e-20, 1e20])
 def test_a_multiple_of_the_identity_takes_one_step(dtype, factor, rng):
