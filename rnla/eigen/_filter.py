@@ -9,13 +9,14 @@ judged and verified with A itself.
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._core.driver import Iteration
+from rnla._core.driver import Iteration, State
 from rnla.eigen._density import spectral_density
 from rnla.eigen._lanczos import BlockLanczos
 from rnla.eigen._plan import RitzState
@@ -43,6 +44,8 @@ _SLOPE = 3.5
 _MOST_ENTRIES = 1 << 26
 # When to give up; and the size of a basis, in units of k, that shows whether values are hidden.
 _MANY_RESTARTS, _PATIENCE = 50, 2.5
+# Below so many wanted vectors, for so many restarts, the matrix itself is tried first.
+_FEW, _FEW_RESTARTS = 8, 4
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,15 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
         Those of the search.
     """
     plan, main, count = search.plan, search.problem.main, search.k + _GUARD
+    if search.k < _FEW:
+        state, stop = yield from _tried(search, start)
+        if stop:
+            yield state
+            return
+        start = state.x
+        if state.certified:
+            yield from search.states(start)
+            return
     density = spectral_density(search.problem, plan.selection, search.rng)
     theta = density.ritz.theta
     near = density.ritz.vectors(slice(0, min(count, len(theta))))
@@ -146,6 +158,24 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
     search.noise = density.noise
     del density, first
     yield from search.states(near)
+
+
+def _tried(
+    search: BlockLanczos, start: NDArray[Any] | None
+) -> Generator[State, bool | None, tuple[State, bool]]:
+    """Search with the matrix for a while, which is enough where the wanted values lie apart.
+
+    Returns the last state, and whether the caller has asked to stop.
+    """
+    plan = replace(search.plan, verify=False)
+    explorer, stop = BlockLanczos(search.problem, plan, search.rng), False
+    states = explorer.states(start)
+    state = next(states)
+    while not state.certified and state.n_iter < _FEW_RESTARTS:
+        stop = bool((yield state))
+        state = states.send(stop)
+    search.noise = explorer.noise
+    return state, stop
 
 
 def _found(

@@ -18,7 +18,7 @@ from rnla.linalg.block import DenseBlock, OperatorBlock, SparseBlock
 _BLOCK, _BLOCK_FEW, _BLOCK_DENSE, BLOCK_MANY = 4, 2, 8, 16
 _LARGE, _FEW, _MANY = 1000, 8, 32
 # From so many wanted vectors, with so many entries in a row for each of them, a polynomial pays.
-_LEAST_FILTERED, _PER_FILTERED = 8, 2.0
+_LEAST_FILTERED, _PER_FILTERED = 4, 2.0
 # ARPACK looks at whole bases alone, and so is more accurate than asked for. With M, where a step
 # costs a solve, one or two more make up for that.
 _PENCIL = 0.3
