@@ -28,6 +28,7 @@ RUNS = {
     "trace_function": [],
     "trace": [],
     "svds": [],
+    "smallest": [],
 }
 
 
