@@ -10,6 +10,9 @@ from rnla._kernels._jit import kernel
 from rnla._kernels._vector import row_sums
 
 _1 = np.uintp(1)
+_2 = np.uintp(2)
+_3 = np.uintp(3)
+_4 = np.uintp(4)
 
 _sums_2 = row_sums(2)
 _sums_4 = row_sums(4)
@@ -50,6 +53,33 @@ def multiply_two_columns(indptr, indices, data, X, width, column, zero, out):
             p += _1
         t = row * b + c
         out[t], out[t + _1] = s0, s1
+
+
+@kernel
+def multiply_rows_wide(indptr, indices, data, X, out):
+    """Write all columns of ``A @ X`` to `out` (rows, b); both are C-ordered; for complex ones."""
+    width = out.shape[1]
+    for i in range(indptr.shape[0] - 1):
+        row = np.uintp(i)
+        p, stop = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
+        for c in range(width):
+            out[row, np.uintp(c)] = 0
+        while p + _3 < stop:
+            v0, v1, v2, v3 = data[p], data[p + _1], data[p + _2], data[p + _3]
+            j0, j1 = np.uintp(indices[p]), np.uintp(indices[p + _1])
+            j2, j3 = np.uintp(indices[p + _2]), np.uintp(indices[p + _3])
+            for c in range(width):
+                u = np.uintp(c)
+                out[row, u] = (
+                    out[row, u] + v0 * X[j0, u] + v1 * X[j1, u] + v2 * X[j2, u] + v3 * X[j3, u]
+                )
+            p += _4
+        while p < stop:
+            v, j = data[p], np.uintp(indices[p])
+            for c in range(width):
+                u = np.uintp(c)
+                out[row, u] += v * X[j, u]
+            p += _1
 
 
 @kernel

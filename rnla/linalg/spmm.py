@@ -19,6 +19,8 @@ _PARTS_PER_THREAD = 2
 _ROWS = 4096
 # Columns that kernels multiply at a time.
 _LANES, _COMPLEX_COLUMNS = (16, 8, 4, 2, 1), (2, 1)
+# From so many complex columns on, sums in memory beat sums in registers.
+_WIDE = 4
 
 
 def multiply_csr(A: Any, X: NDArray[Any]) -> NDArray[Any]:
@@ -51,10 +53,13 @@ def _multiply(
     out = np.empty((m, width), dtype)
     source, zero = X.reshape(-1), dtype.type(0)
     real = dtype.kind != "c"
-    groups = _column_groups(width, _LANES if real else _COMPLEX_COLUMNS)
+    wide = not real and width >= _WIDE
+    groups = [] if wide else _column_groups(width, _LANES if real else _COMPLEX_COLUMNS)
 
     def multiply(start: int, stop: int) -> None:
         rows, target = A.indptr[start : stop + 1], out[start:stop].reshape(-1)
+        if wide:
+            spmm.multiply_rows_wide(rows, A.indices, A.data, X, out[start:stop])
         for column, count in groups:
             if count == 1:
                 spmm.multiply_column(rows, A.indices, A.data, source, width, column, zero, target)
