@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla._core.scan import is_finite
+
 KINDS = "float32, float64, complex64 or complex128"
 _INEXACT = (np.float32, np.float64, np.complex64, np.complex128)
 
@@ -194,7 +196,7 @@ def inexact_dtype(dtype: Any, name: str) -> np.dtype[Any]:
 
 
 def check_finite_array(array: NDArray[Any], name: str) -> None:
-    """Raise if an array holds NaN or infinity, reading it once in cache-sized pieces.
+    """Raise if an array holds NaN or infinity, reading it once.
 
     Parameters
     ----------
@@ -208,8 +210,5 @@ def check_finite_array(array: NDArray[Any], name: str) -> None:
     ValueError
         If an entry is NaN or infinite.
     """
-    # A finite sum proves finite entries; a sum that overflowed is looked at entry by entry.
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = array.sum()
-    if not np.isfinite(total) and not np.isfinite(array).all():
+    if not is_finite(array):
         raise ValueError(f"`{name}` must not contain NaN or infinity")

@@ -114,16 +114,12 @@ def _worth_trying(request: Request, plan: Plan, options: Options) -> int | None:
 
 def _scaling(request: Request, options: Options) -> float:
     A = request.A
-    if isinstance(A, DenseBlock):
-        entries = A.A
-    elif isinstance(A, SparseBlock):
-        entries = A.rows.data
-    else:
+    if not isinstance(A, DenseBlock | SparseBlock):
         return 1.0
     others = (request.M, request.OPinv, options.surrogate)
     if any(other is not None for other in others) or request.mode == "buckling":
         return 1.0
-    return safe_root(entries, request.sigma or 0.0)
+    return safe_root(max(A.largest, abs(request.sigma or 0.0)), A.dtype)
 
 
 def _solve_scaled(request: Request, options: Options, root: float) -> Solved:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
 
@@ -13,25 +12,22 @@ from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
 _SAFE_POWER = 0.3
 
 
-def safe_root(entries: NDArray[Any], other: float = 0.0) -> float:
+def safe_root(largest: float, dtype: Any) -> float:
     """Return the root of a factor that brings the largest entry to about one.
 
     Parameters
     ----------
-    entries : ndarray
-        Finite, in the working precision.
-    other : float, default 0
-        A number that is scaled with them.
+    largest : float
+        Its absolute value.
+    dtype : dtype
+        Working precision.
 
     Returns
     -------
     float
         A power of two; 1 where squares are safe, and for zeros.
     """
-    parts = (entries.real, entries.imag) if entries.dtype.kind == "c" else (entries,)
-    largest = max(max(float(p.max(initial=0)), -float(p.min(initial=0))) for p in parts)
-    largest = max(largest, abs(other))
-    limit = float(np.finfo(entries.dtype).max) ** _SAFE_POWER
+    limit = float(np.finfo(dtype).max) ** _SAFE_POWER
     if largest == 0 or 1 / limit < largest < limit:
         return 1.0
     return float(2.0 ** -(np.frexp(largest)[1] // 2))

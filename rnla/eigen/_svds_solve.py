@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.driver import State, run
+from rnla._core.scan import largest_entry
 from rnla._core.status import Status
 from rnla.eigen._golub_kahan import GolubKahan
 from rnla.eigen._range import safe_root
@@ -123,15 +124,14 @@ def _scaled(
     core: BlockOperator, view: BlockOperator, wide: bool, rng: np.random.Generator
 ) -> _Problem:
     """Bring entries to about one by a power of two, if their squares might leave the range."""
-    if isinstance(core, DenseBlock):
-        sample = core.A
-    elif isinstance(core, SparseBlock):
-        sample = core.rows.data
+    if isinstance(core, DenseBlock | SparseBlock):
+        largest = core.largest
     else:
         sample = view.product(random_block(rng, (view.shape[1], 1), view.dtype))
-        if not np.isfinite(sample).all():
+        largest = largest_entry(sample)
+        if not np.isfinite(largest):
             raise ValueError("`A` times a finite vector holds NaN or infinity")
-    root = safe_root(sample)
+    root = safe_root(largest, core.dtype)
     return _Problem(core, wide, view if root == 1 else ScaledView(view, root), root)
 
 

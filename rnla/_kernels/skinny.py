@@ -1,0 +1,55 @@
+"""Products of a dense real matrix with a block of 4, 8 or 16 columns."""
+
+from rnla._kernels._jit import kernel
+from rnla._kernels._tile import registers, tile_product
+
+# Columns of A at a time, so that the rows of the block which they meet stay in the cache.
+_COLUMNS = 1024
+
+_COUNT, _BYTES = registers()
+_MOST_ROWS = 16
+
+
+def _rows(lanes):
+    """Return for how many rows sums in double precision, and a row of the block, fit registers."""
+    held = lanes * 8 // _BYTES or 1
+    free = (_COUNT - held - 2) // held
+    return min(_MOST_ROWS, 1 << (free.bit_length() - 1))
+
+
+_ROWS_4, _ROWS_8, _ROWS_16 = _rows(4), _rows(8), _rows(16)
+_add_4, _add_8, _add_16 = (
+    tile_product(_ROWS_4, 4),
+    tile_product(_ROWS_8, 8),
+    tile_product(_ROWS_16, 16),
+)
+_add_row_4, _add_row_8, _add_row_16 = tile_product(1, 4), tile_product(1, 8), tile_product(1, 16)
+
+
+@kernel
+def add_products(A, X, out, n, lanes, first, last):
+    """Add the rows of ``A @ X`` from `first` to `last` to `out`.
+
+    `A` has rows of length `n`, `X` and `out` of length `lanes`: 4, 8 or 16. All are of one real
+    dtype, C-ordered and flattened to one axis.
+    """
+    rows = _ROWS_16 if lanes == 16 else (_ROWS_8 if lanes == 8 else _ROWS_4)
+    for start in range(0, n, _COLUMNS):
+        stop = min(n, start + _COLUMNS)
+        i = first
+        while i + rows <= last:
+            if lanes == 16:
+                _add_16(A, X, out, i, start, stop, n)
+            elif lanes == 8:
+                _add_8(A, X, out, i, start, stop, n)
+            else:
+                _add_4(A, X, out, i, start, stop, n)
+            i += rows
+        while i < last:
+            if lanes == 16:
+                _add_row_16(A, X, out, i, start, stop, n)
+            elif lanes == 8:
+                _add_row_8(A, X, out, i, start, stop, n)
+            else:
+                _add_row_4(A, X, out, i, start, stop, n)
+            i += 1

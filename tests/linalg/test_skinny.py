@@ -1,0 +1,81 @@
+"""Dense matrices times few columns: as accurate as BLAS for every shape and layout."""
+
+import numpy as np
+import pytest
+from cases import random_matrix
+
+from rnla.linalg import skinny
+from rnla.linalg.block import DenseBlock
+
+SHAPES = [(1, 1), (15, 3), (16, 1), (17, 1024), (33, 1025), (400, 5), (531, 2050), (1030, 77)]
+reals = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+@reals
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("width", [1, 2, 4, 5, 8, 11, 16])
+def test_every_entry_is_right(rng, dtype, shape, width):
+    A, X = random_matrix(rng, shape, dtype), random_matrix(rng, (shape[1], width), dtype)
+    found = skinny.multiply_skinny(A, np.asfortranarray(X))
+    exact = A.astype(np.longdouble) @ X.astype(np.longdouble)
+    bound = (shape[1] + 2) * np.finfo(dtype).eps * (np.abs(A) @ np.abs(X))
+    assert (found.shape, found.dtype) == (exact.shape, dtype)
+    assert (np.abs(found - exact) <= bound).all()
+
+
+def test_a_column_has_the_same_bits_in_every_company(rng, threads):
+    A, X = rng.standard_normal((1500, 700)), rng.standard_normal((700, 16))
+    threads(1)
+    whole = skinny.multiply_skinny(A, X)
+    threads(3)
+    for width in (2, 7, 16):
+        np.testing.assert_array_equal(skinny.multiply_skinny(A, X[:, :width]), whole[:, :width])
+
+
+def test_only_the_column_with_nan_is_spoilt(rng):
+    A, X = rng.standard_normal((50, 40)), rng.standard_normal((40, 5))
+    X[7, 2] = np.nan
+    found = skinny.multiply_skinny(A, X)
+    np.testing.assert_array_equal(np.isnan(found).any(axis=0), [False, False, True, False, False])
+    assert np.isnan(found[:, 2]).all()
+
+
+@reals
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_blocks_multiply_the_right_way_round(rng, monkeypatch, dtype, order):
+    monkeypatch.setattr(skinny, "_LEAST_BYTES", 0)
+    A = np.asarray(random_matrix(rng, (70, 40), dtype), order=order)
+    H = np.asarray(A @ A.T, order=order)
+    tolerance = 100 * np.finfo(dtype).eps * np.linalg.norm(H)
+    calls = []
+    multiply = skinny.multiply_skinny
+    monkeypatch.setattr(
+        "rnla.linalg.block.multiply_skinny", lambda A, X: calls.append(X) or multiply(A, X)
+    )
+    for width in (2, 8):
+        X, Y = random_matrix(rng, (40, width), dtype), random_matrix(rng, (70, width), dtype)
+        np.testing.assert_allclose(DenseBlock(A).product(X), A @ X, atol=tolerance)
+        np.testing.assert_allclose(DenseBlock(A).adjoint(Y), A.T @ Y, atol=tolerance)
+        np.testing.assert_allclose(DenseBlock(H).hermitian_product(Y), H @ Y, atol=tolerance)
+    # One of the products with A or its adjoint runs along rows, and that with H always.
+    assert len(calls) == 4
+
+
+def test_a_matrix_that_is_not_quite_symmetric_is_read_as_it_is(rng, monkeypatch):
+    monkeypatch.setattr(skinny, "_LEAST_BYTES", 0)
+    A = random_matrix(rng, (60, 60), float)
+    X = random_matrix(rng, (60, 4), float)
+    found = DenseBlock(A).hermitian_product(X)
+    np.testing.assert_allclose(found, A @ X, atol=1e-12)
+
+
+def test_what_does_not_fit_is_refused():
+    A = np.zeros((4, 3))
+    for X in (np.zeros((4, 2)), np.zeros((3, 17)), np.zeros((3, 2), np.float32)):
+        with pytest.raises(ValueError, match="a block of shape"):
+            skinny.multiply_skinny(A, X)
+    for wrong in (np.asfortranarray(A), A + 0j):
+        with pytest.raises(ValueError, match="`A` must be real and C-ordered"):
+            skinny.multiply_skinny(wrong, np.zeros((3, 2), wrong.dtype))
+    for few in (A + 0j, np.asfortranarray(A), A):
+        assert not skinny.is_skinny(few, 4)
