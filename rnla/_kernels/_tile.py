@@ -1,4 +1,4 @@
-"""A few rows of a dense matrix times a block of a few columns, in vector registers.
+"""A few rows of a dense matrix with a block of a few columns, in vector registers.
 
 BLAS packs both factors of a product first. With so few columns that takes longer than to read the
 matrix, which is all that such a product should cost.
@@ -23,7 +23,7 @@ def tile_product(rows: int, lanes: int) -> Any:
     Parameters
     ----------
     rows, lanes : int
-        Rows of A and columns of X, as many as registers hold the sums of.
+        Rows of A and columns of X, as many as registers hold.
 
     Returns
     -------
@@ -71,9 +71,9 @@ class _Tile:
         builder, (A, X, Y) = self.builder, pointers
         (i, start, stop, n), width = numbers, _WORD(self.vector.count)
         own = [builder.add(i, _WORD(row)) for row in range(self.rows)]
+        entries = [builder.mul(row, n) for row in own]
         zero = ir.Constant(self.vector, [0.0] * self.vector.count)
         sums = [cgutils.alloca_once_value(builder, zero) for _ in own]
-        entries = [builder.mul(row, n) for row in own]
         with cgutils.for_range(builder, stop, start) as loop:
             x = self.load(X, builder.mul(loop.index, width))
             for first, total in zip(entries, sums, strict=True):

@@ -1,4 +1,7 @@
-"""Products of a dense real matrix with a block of 4, 8 or 16 columns."""
+"""Products of a dense real matrix with a block of 4, 8 or 16 columns.
+
+Blocks are of one real dtype with the matrix, C-ordered and flattened to one axis.
+"""
 
 from rnla._kernels._jit import kernel
 from rnla._kernels._tile import registers, tile_product
@@ -18,33 +21,29 @@ def _rows(lanes):
 
 
 _ROWS_4, _ROWS_8, _ROWS_16 = _rows(4), _rows(8), _rows(16)
-_add_4, _add_8, _add_16 = (
-    tile_product(_ROWS_4, 4),
-    tile_product(_ROWS_8, 8),
-    tile_product(_ROWS_16, 16),
-)
-_add_row_4, _add_row_8, _add_row_16 = tile_product(1, 4), tile_product(1, 8), tile_product(1, 16)
+_add_4, _add_row_4 = tile_product(_ROWS_4, 4), tile_product(1, 4)
+_add_8, _add_row_8 = tile_product(_ROWS_8, 8), tile_product(1, 8)
+_add_16, _add_row_16 = tile_product(_ROWS_16, 16), tile_product(1, 16)
 
 
 @kernel
-def add_products(A, X, out, n, lanes, first, last):
-    """Add the rows of ``A @ X`` from `first` to `last` to `out`.
+def add_products(A, X, out, n, columns, lanes, first, last):
+    """Add the rows of ``A[:, :columns] @ X`` from `first` to `last` to `out`.
 
-    `A` has rows of length `n`, `X` and `out` of length `lanes`: 4, 8 or 16. All are of one real
-    dtype, C-ordered and flattened to one axis.
+    The matrix is flattened; its rows begin `n` numbers apart. Blocks have rows of length `lanes`.
     """
-    rows = _ROWS_16 if lanes == 16 else (_ROWS_8 if lanes == 8 else _ROWS_4)
-    for start in range(0, n, _COLUMNS):
-        stop = min(n, start + _COLUMNS)
+    tall = _ROWS_16 if lanes == 16 else (_ROWS_8 if lanes == 8 else _ROWS_4)
+    for start in range(0, columns, _COLUMNS):
+        stop = min(columns, start + _COLUMNS)
         i = first
-        while i + rows <= last:
+        while i + tall <= last:
             if lanes == 16:
                 _add_16(A, X, out, i, start, stop, n)
             elif lanes == 8:
                 _add_8(A, X, out, i, start, stop, n)
             else:
                 _add_4(A, X, out, i, start, stop, n)
-            i += rows
+            i += tall
         while i < last:
             if lanes == 16:
                 _add_row_16(A, X, out, i, start, stop, n)
@@ -53,3 +52,4 @@ def add_products(A, X, out, n, lanes, first, last):
             else:
                 _add_row_4(A, X, out, i, start, stop, n)
             i += 1
+

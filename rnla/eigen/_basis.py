@@ -12,7 +12,7 @@ from rnla._core.threads import run_parts, single_threaded_blas
 from rnla.eigen._problem import Problem
 from rnla.eigen._select import Selection
 from rnla.linalg.orth import column_lengths, project_out
-from rnla.linalg.tall import combination, reordered, row_parts, without
+from rnla.linalg.tall import combination, copy_rows, row_parts, without
 
 # A projection that leaves at least this share of every column has taken rounding errors only.
 _SHARE_LEFT = 0.9
@@ -190,12 +190,11 @@ class Basis:
         before, self._recent = self._recent, start
         BQ = self.problem.image(Q)
         W, BW = self.problem.products(Q, BQ)
-        W = reordered(W, "F")
-        self._v[start:stop] = Q.T
+        copy_rows(Q, self._v[start:stop].T)
         if self.keeps_products:
-            self._w[start:stop] = W.T
+            copy_rows(W, self._w[start:stop].T)
         if self.problem.inner is not None:
-            self._bv[start:stop] = BQ.T
+            copy_rows(BQ, self._bv[start:stop].T)
         self.size = stop
         if BW is None:
             remainder, H = self._projected(W, before)

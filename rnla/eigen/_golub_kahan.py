@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rnla.linalg.block import BlockOperator
 from rnla.linalg.orth import column_lengths, orthonormal_block
-from rnla.linalg.tall import combination, dots, without
+from rnla.linalg.tall import combination, copy_rows, dots, without
 
 # Columns this many roundoffs of ||A|| long are noise.
 _NOISE = 10
@@ -115,6 +115,11 @@ class GolubKahan:
         U_new, above, corner = self._extended(self.A.product(F), self.U, self.C.conj().T)
         K = np.zeros((old + width, old + width), self.K.dtype)
         K[:old, :old], K[:old, old:], K[old:, old:] = self.K, above, corner
+        if self._V.shape[1] < self.capacity:
+            U, V = self._memory()
+            copy_rows(self.U, U[:, :old])
+            copy_rows(self.V, V[:, :old])
+            self._U, self._V = U, V
         self._U[:, old : old + width] = U_new
         self._V[:, old : old + width] = F
         self.K = K
@@ -234,9 +239,8 @@ class GolubKahan:
         floor = _NOISE * float(np.finfo(self.A.dtype).eps) * self.norm
         U = orthonormal_block(W, floor=floor, rng=self.rng)
         Z = self.A.adjoint(U)
-        self._U, self._V = self._memory()
-        self._U[:, :keep], self._V[:, :keep] = U, V
-        self.K = dots(U, W)
+        self._U, self._V = np.asfortranarray(U), np.asfortranarray(V)
+        self.K = dots(self._U, W)
         self.F = orthonormal_block(without(Z, self.V, self.K.conj().T), self.V, floor=floor)
         self.C = dots(self.F, Z)
         self._left_over = np.zeros((0, keep), self.A.dtype)

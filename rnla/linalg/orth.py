@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.linalg import qr
 
 from rnla.linalg.factor import column_scale, equilibrating_scale
-from rnla.linalg.tall import combination, dots, squared_lengths, without
+from rnla.linalg.tall import combination, dots, scaled_columns, squared_lengths, without
 
 InnerProduct = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -170,7 +170,7 @@ def _unit_columns(X: NDArray[Any], floor: float) -> NDArray[Any]:
         near = (lengths >= 0.5) & (lengths <= 2.0)
         scale = np.where(near, 1.0, column_scale(lengths)).astype(X.real.dtype)
     keep = lengths > floor
-    Q = X if near.all() else X * scale
+    Q = X if near.all() else scaled_columns(X, scale)
     return Q if keep.all() else np.ascontiguousarray(Q[:, keep])
 
 

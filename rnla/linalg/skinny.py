@@ -67,16 +67,52 @@ def multiply_skinny(A: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
             f"a block of shape ({n}, b), b <= {_LANES[-1]}, and dtype {A.dtype} is needed, "
             f"got {X.shape} and {X.dtype}"
         )
-    lanes = next(lanes for lanes in _LANES if lanes >= width)
-    # Columns of zeros fill up the vector.
-    block = np.zeros((n, lanes), A.dtype)
-    block[:, :width] = X
+    lanes = lanes_for(width)
+    block = padded(X, lanes)
     out = np.zeros((m, lanes), A.dtype)
 
     def task(first: int, last: int) -> None:
         skinny.add_products(
-            A.reshape(-1), block.reshape(-1), out.reshape(-1), n, lanes, first, last
+            A.reshape(-1), block.reshape(-1), out.reshape(-1), n, n, lanes, first, last
         )
 
     run_parts(task, even_parts(m, min(_MOST_PARTS, -(-m // _PART_ROWS))))
     return out[:, :width]
+
+
+def lanes_for(width: int) -> int:
+    """Return how many columns the kernels take for so many.
+
+    Parameters
+    ----------
+    width : int
+        Columns.
+
+    Returns
+    -------
+    int
+        4, 8 or 16; zero for more columns than that.
+    """
+    return next((lanes for lanes in _LANES if lanes >= width), 0)
+
+
+def padded(X: NDArray[Any], lanes: int) -> NDArray[Any]:
+    """Return a block in C order, filled up with columns of zeros.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, b)
+        Any layout.
+    lanes : int
+        Columns of the result.
+
+    Returns
+    -------
+    ndarray, shape (n, lanes)
+        X itself where that is what it is.
+    """
+    if X.shape[1] == lanes and X.flags.c_contiguous:
+        return X
+    block = np.zeros((len(X), lanes), X.dtype)
+    block[:, : X.shape[1]] = X
+    return block

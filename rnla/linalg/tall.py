@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.threads import even_parts, run_parts, single_threaded_blas
+from rnla._kernels import skinny
+from rnla.linalg.skinny import lanes_for, padded
 
 # Below so many multiplications waking the pool costs more than it saves.
 _INLINE = 1 << 20
@@ -22,6 +24,8 @@ _PIECE = 4096
 # Up to so many multiplications OpenBLAS does not pack its arguments, which would take longer than
 # sums over so few columns.
 _UNPACKED, _LEAST_ROWS, _FEW = 900_000, 64, 4
+# From so many sums on kernels that do not pack anything are faster than BLAS.
+_LEAST_SUMS = 150
 
 
 def row_parts(n: int, work: float) -> list[tuple[int, int]]:
@@ -78,6 +82,8 @@ def dots(V: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
     """
     rows = V.T
     parts = row_parts(len(X), rows.size * float(X.shape[1]))
+    if _is_unpacked(rows, X):
+        return _unpacked_dots(rows, X, parts)
     if len(parts) == 1:
         return np.asarray(rows.conj() @ X)
     H = np.zeros((len(parts), len(rows), X.shape[1]), np.result_type(V, X))
@@ -91,6 +97,28 @@ def dots(V: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
     with single_threaded_blas():
         run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
     return np.asarray(H.sum(axis=0))
+
+
+def _is_unpacked(rows: NDArray[Any], X: NDArray[Any]) -> bool:
+    real = rows.dtype == X.dtype and rows.dtype in (np.float32, np.float64)
+    many = X.shape[1] > 1 and len(rows) * X.shape[1] >= _LEAST_SUMS
+    return bool(real and many and rows.flags.c_contiguous and lanes_for(X.shape[1]))
+
+
+def _unpacked_dots(
+    rows: NDArray[Any], X: NDArray[Any], parts: list[tuple[int, int]]
+) -> NDArray[Any]:
+    (m, n), lanes = rows.shape, lanes_for(X.shape[1])
+    entries, H = rows.reshape(-1), np.zeros((len(parts), m, lanes), rows.dtype)
+
+    def task(part: int, start: int, stop: int) -> None:
+        for piece in pieces(start, stop):
+            block = padded(X[piece], lanes)
+            first, count, own = entries[piece.start :], len(block), H[part]
+            skinny.add_products(first, block.reshape(-1), own.reshape(-1), n, count, lanes, 0, m)
+
+    run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
+    return np.asarray(H.sum(axis=0)[:, : X.shape[1]])
 
 
 def combination(V: NDArray[Any], S: NDArray[Any]) -> NDArray[Any]:
@@ -200,9 +228,44 @@ def reordered(X: NDArray[Any], order: str) -> NDArray[Any]:
     if X.flags.c_contiguous if order == "C" else X.flags.f_contiguous:
         return X
     out = np.empty(X.shape, X.dtype, order="C" if order == "C" else "F")
+    copy_rows(X, out)
+    return out
+
+
+def copy_rows(X: NDArray[Any], out: NDArray[Any]) -> None:
+    """Copy a block; the first touch of fresh memory takes longest, and is shared out as well.
+
+    Parameters
+    ----------
+    X, out : ndarray, shape (n, b)
+        Any layout.
+    """
 
     def task(start: int, stop: int) -> None:
         out[start:stop] = X[start:stop]
+
+    run_parts(task, row_parts(len(X), float(X.size)))
+
+
+def scaled_columns(X: NDArray[Any], scale: NDArray[Any]) -> NDArray[Any]:
+    """Return ``X diag(scale)``.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, b)
+        Any layout, which the result has as well.
+    scale : ndarray, shape (b,)
+        Factors, in the precision of X.
+
+    Returns
+    -------
+    ndarray, shape (n, b)
+        A new array.
+    """
+    out = np.empty_like(X)
+
+    def task(start: int, stop: int) -> None:
+        np.multiply(X[start:stop], scale, out=out[start:stop])
 
     run_parts(task, row_parts(len(X), float(X.size)))
     return out
