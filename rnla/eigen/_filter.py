@@ -197,6 +197,7 @@ def _found(
         tol=search.tolerance * min(1.0, share),
         verify=False,
         estimates=True,
+        squares=False,
         row_cost=plan.row_cost * polynomial.degree,
     )
     finder = BlockLanczos(Filtered(polynomial, dtype), second, search.rng)

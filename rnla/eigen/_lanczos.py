@@ -20,6 +20,9 @@ from rnla.linalg.orth import orthonormal_block, random_block
 _FLOOR = 8.0
 _ROUNDING = 120.0
 _NOISE = 10.0
+# The part of that for squares of singular values, times the root over the largest one, and the part
+# below which products with a Gram matrix round too much.
+_ROOT_SHARE, _LEAST_SHARE = 0.6, 0.2
 # In units of what the operator has shown to round.
 _ROUNDOFFS = 10.0
 # What the eigenvalues of T cost per cube of their number, in multiplications of a step, and steps
@@ -197,7 +200,12 @@ class BlockLanczos:
         unit = self.eps * self.norm
         sizes = np.maximum(np.abs(ritz.theta[: self.k]), self.eps ** (2 / 3) * self.norm)
         allowed = np.maximum(self.tolerance * sizes, _FLOOR * unit)
-        return np.asarray(allowed + rounded * _ROUNDING * unit)
+        rounding = _ROUNDING * unit
+        if self.plan.squares:
+            # Residuals of roots are these over the root, and those are held to their own norm.
+            share = _ROOT_SHARE * np.sqrt(np.abs(ritz.theta[: self.k]) / self.norm)
+            rounding = rounding * np.where(share >= _LEAST_SHARE, np.minimum(share, 1.0), 1.0)
+        return np.asarray(allowed + rounded * rounding)
 
     def _errors(self, ritz: Ritz, norms: NDArray[Any], *, rounded: bool) -> NDArray[Any]:
         """Residual norms in units of what is allowed, times the tolerance."""

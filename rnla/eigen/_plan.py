@@ -64,6 +64,8 @@ class Plan:
         Whether products of the basis are kept as well.
     estimates : bool
         Whether the Lanczos relation may have the last word on residuals: someone else will look.
+    squares : bool
+        Whether Ritz values are squares, whose roots are wanted.
     sharpen : callable or None
         Maps a random block to one in which wanted vectors stand out.
     correction : callable or None
@@ -80,6 +82,7 @@ class Plan:
     watched: bool = False
     keeps_products: bool = True
     estimates: bool = False
+    squares: bool = False
     sharpen: Callable[[NDArray[Any]], NDArray[Any]] | None = None
     correction: Correction | None = None
 

@@ -98,6 +98,7 @@ def gram_started(
         verify=aim.verify,
         row_cost=gram.nnz / n,
         keeps_products=False,
+        squares=True,
     )
     search = BlockLanczos(Standard(gram, 0.0, A.dtype), plan, request.rng)
     with single_threaded_blas():

@@ -5,6 +5,7 @@ import pytest
 import scipy.sparse
 
 from rnla.eigen import _filter, _svds_gram, svds
+from rnla.eigen._golub_kahan import GolubKahan
 from rnla.eigen._svds_check import check_request
 from rnla.eigen._svds_solve import singular_triplets
 from rnla.linalg import gram, spmm
@@ -104,6 +105,21 @@ def test_tolerance_is_relative_to_each_value(tol, rng):
     result = solve(A, 12, rng, tol=tol)
     assert result.success
     assert (result.residual_norms <= 2 * tol**2 * result.values).all()
+
+
+@pytest.mark.parametrize("last", [0.8, 0.55, 0.4])
+def test_what_the_squares_leave_is_small_enough_for_the_roots(last, monkeypatch, rng):
+    # Residuals of the Gram matrix are divided by singular values: at roundoff of the norm of the
+    # squares they were too large for the smaller of the wanted ones, and everything was formed anew.
+    def never(self):
+        raise AssertionError("a power step")
+
+    monkeypatch.setattr(GolubKahan, "power", never)
+    sigma = np.r_[1.0, np.linspace(1, last, 30), last * 0.99 * np.exp(-np.arange(N - 31) / 400)]
+    A = block_diagonal(sigma, rng)
+    result = solve(A, 24, rng)
+    assert result.verified
+    check(A, result, sigma)
 
 
 def test_a_polynomial_that_hides_wanted_values_costs_time_alone(monkeypatch, starts, rng):
