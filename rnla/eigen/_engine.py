@@ -161,7 +161,7 @@ def _searched(
         if options.callback is not None:
             options.callback(state)
 
-    with quiet_blas(problem.main):
+    with quiet_blas(problem.main, plan.block):
         search = BlockLanczos(problem, plan, options.rng)
         filtered = is_filtered(request, problem, plan, options)
         outcome = run(

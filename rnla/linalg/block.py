@@ -374,20 +374,25 @@ def _overrides(A: LinearOperator, name: str) -> bool:
     return getattr(type(A), name) is not getattr(LinearOperator, name)
 
 
-def quiet_blas(A: BlockOperator) -> AbstractContextManager[None]:
-    """Return a context in which BLAS has one thread, if A is sparse.
+def quiet_blas(A: BlockOperator, width: int) -> AbstractContextManager[None]:
+    """Return a context in which BLAS has one thread, if products with A do not need its threads.
 
-    BLAS threads spin for a while after each product, on processors that the next sparse product
-    needs. Dense matrices and operators need those threads.
+    They spin for a while after each product, on processors that the pool needs next.
 
     Parameters
     ----------
     A : BlockOperator
         The matrix that will be multiplied.
+    width : int
+        Columns at a time.
 
     Returns
     -------
     context manager
         For a ``with`` statement.
     """
-    return single_threaded_blas() if isinstance(A, SparseBlock) else nullcontext()
+    if isinstance(A, DenseBlock):
+        quiet = is_skinny(A.A if A.A.flags.c_contiguous else A.A.T, width)
+    else:
+        quiet = isinstance(A, SparseBlock)
+    return single_threaded_blas() if quiet else nullcontext()
