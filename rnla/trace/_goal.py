@@ -13,8 +13,8 @@ from rnla.trace._rules import Floats
 
 # Of the tolerance, what a quadrature may take; the rest is for the sampling error.
 QUADRATURE_SHARE = 0.2
-# Without a tolerance, of the standard error that all products together leave. Of an error that falls
-# like the square of the steps half as much would balance the two; the estimate is a rough one.
+# Without a tolerance, of the standard error that all products together leave. For errors that fall
+# like the square of the steps, twice that would make the shortest intervals at 95 %.
 _SETTLED = 0.25
 
 

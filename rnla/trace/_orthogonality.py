@@ -145,7 +145,7 @@ class BlockLossOfOrthogonality:
         float
             The largest modulus of an inner product.
         """
-        d, b = H.shape
+        d = len(H)
         before = self._before.shape[0]
         noise = self._noise * size
         with single_threaded_blas():
@@ -154,7 +154,7 @@ class BlockLossOfOrthogonality:
             change[:before] -= self._before @ H[before:start]
             change[before:] -= H[before:start]
             # The recurrence is off by rounding errors, which add up in the worst case.
-            change += noise * np.where(change == 0, 1.0, change / np.where(change, np.abs(change), 1))
+            change += noise * np.where(change, np.sign(change), 1.0)
             inverse = np.linalg.pinv(B)
             found = np.concatenate([change @ inverse, noise * np.abs(inverse)])
         self._most = float(np.abs(change).max(initial=0.0))

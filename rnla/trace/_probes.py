@@ -176,9 +176,7 @@ class Probes:
             )
         return [radau_rule(alpha, beta, end) for end in (low, high)]
 
-    def _settled(
-        self, rules: dict[int, Rule], steps: int, allowed: Allowed
-    ) -> dict[int, Rule]:
+    def _settled(self, rules: dict[int, Rule], steps: int, allowed: Allowed) -> dict[int, Rule]:
         if not rules:
             return {}
         sums = rule_sums(list(rules.values()), self.values)
