@@ -13,9 +13,9 @@ from rnla.trace._rules import Floats
 
 # Of the tolerance, what a quadrature may take; the rest is for the sampling error.
 QUADRATURE_SHARE = 0.2
-# Without a tolerance, of the standard error that all products together leave. Where errors fall like
-# the square of the steps, five times that would make the shortest intervals for one function; other
-# functions that the quadrature is used for may need more steps.
+# Without a tolerance, of the standard error that all products together leave. Where errors fall
+# like the square of the steps, five times that would make the shortest intervals for one function;
+# others that the quadrature is used for may need more steps.
 _SETTLED = 0.1
 
 

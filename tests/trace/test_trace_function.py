@@ -42,7 +42,7 @@ def test_a_budget_is_kept(method, matvecs, rng):
 
 
 def test_deflation_of_a_flat_spectrum_is_soon_given_up(rng):
-    A, eigenvalues = cases.laplacian(60)
+    A, eigenvalues = cases.laplacian(140)
     estimate = trace_function(np.log, A, 600, rng=rng)
     assert estimate.quadrature.deflated.weights.sum() <= 600 / 16
     assert_covered(estimate, np.log(eigenvalues).sum())
@@ -66,9 +66,9 @@ def test_samples_take_no_more_steps_than_their_spread_asks_for():
         return trace_function(np.log, A, 600, method="slq", test_vectors="sphere", rng=seed)
 
     estimates = [run(seed) for seed in range(10)]
-    assert np.mean([each.bias / each.stderr for each in estimates]) < 0.2
+    assert np.mean([each.bias / each.stderr for each in estimates]) < 0.15
     steps = [rule.steps for each in estimates for rule in each.quadrature.probes]
-    assert np.mean(steps) < 65
+    assert np.mean(steps) < 36
     assert_coverage(run, exact, 20)
 
 
