@@ -13,8 +13,10 @@ from rnla.trace._rules import Floats
 
 # Of the tolerance, what a quadrature may take; the rest is for the sampling error.
 QUADRATURE_SHARE = 0.2
-# Without a tolerance, of the sampling error of one vector.
-_SETTLED = 0.02
+# Without a tolerance, of the standard error that all products together leave. Where errors fall
+# like the square of the steps, five times that would make the shortest intervals for one function;
+# others that the quadrature is used for may need more steps.
+_SETTLED = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,9 @@ class Goal:
         radius = student(self.confidence, parts.degrees_of_freedom) * parts.stderr + parts.bias
         return bool(radius <= self.tolerance(float(parts.value)))
 
-    def settled(self, offset: float, n: int) -> Callable[[Floats, Floats], Floats]:
+    def settled(
+        self, offset: float, n: int, products: int
+    ) -> Callable[[Floats, Floats, int], Floats]:
         """Return the error of a rule that is small enough.
 
         Parameters
@@ -64,6 +68,8 @@ class Goal:
             What is added to each sample.
         n : int
             Dimension that the sample stands for.
+        products : int
+            That all samples may take together, where there is no tolerance.
 
         Returns
         -------
@@ -71,10 +77,12 @@ class Goal:
             For `Probes.rules`.
         """
 
-        def allowed(samples: Floats, spreads: Floats) -> Floats:
+        def allowed(samples: Floats, spreads: Floats, steps: int) -> Floats:
             if self.has_tolerance:
                 return QUADRATURE_SHARE * (self.atol + self.rtol * np.abs(offset + samples))
-            # The standard deviation of a sample is about sqrt(2 / n) of that.
-            return np.asarray(_SETTLED / np.sqrt(n) * spreads)
+            # The standard deviation of a sample is about sqrt(2 / n) of its spread, and fewer steps
+            # leave room for more samples: the same for all, short of the whole budget.
+            share = np.sqrt(min(1.0, steps / products))
+            return np.asarray(_SETTLED * share * np.sqrt(2 / n) * spreads)
 
         return allowed

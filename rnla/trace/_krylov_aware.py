@@ -23,9 +23,10 @@ from rnla.trace._rules import (
     hermitian_eig,
 )
 
-# Parts of a budget: what deflation may take, and when it is asked whether it pays.
+# Parts of a budget: what deflation may take, and when it is asked whether it pays. What is captured
+# grows like the columns at first, or up to twice as fast, and slower later.
 _DEFLATION_SHARE = 0.5
-_TRIAL_SHARE = 0.25
+_TRIALS = {0.0625: 2.0, 0.25: 1.0}
 # Products of samples that a column of the space costs: it is orthogonalised against all others.
 _COLUMN = 2
 # Beyond this, orthogonalising costs more than most products.
@@ -151,8 +152,8 @@ def deflate(
     """Capture the part of ``f(A)`` that random vectors would see with the largest variance.
 
     With a tolerance, the space grows until the products for another block would save fewer for
-    the samples [1]_; without one it takes half of them at the most, and a quarter if by then it
-    has captured too little.
+    the samples [1]_; without one it takes half of them at the most, and a sixteenth or a quarter if
+    by then it has captured less of the variance than of the products.
 
     Parameters
     ----------
@@ -186,7 +187,7 @@ def deflate(
     most = min(int(_DEFLATION_SHARE * goal.limit), _MOST_COLUMNS) // X.shape[1]
     chosen: _Candidate | None = None
     depth: int | None = None
-    for steps in _schedule(goal, most, X.shape[1]):
+    for steps, growth in _schedule(goal, most, X.shape[1]).items():
         while lanczos.steps < steps and not lanczos.exhausted:
             lanczos.step()
         space = _Space(lanczos, R, values, len(X))
@@ -194,7 +195,7 @@ def deflate(
             chosen = _Candidate(space.steps, 0.0, (space.look(space.steps),))
             break
         if not goal.has_tolerance:
-            chosen, enough = _within_budget(space, goal)
+            chosen, enough = _within_budget(space, goal, growth)
         else:
             if depth is None and space.sample_error(R) <= space.allowed(goal):
                 depth = steps
@@ -219,15 +220,15 @@ def deflate(
     )
 
 
-def _schedule(goal: Goal, most: int, width: int) -> list[int]:
-    """Return the numbers of steps after which to look."""
+def _schedule(goal: Goal, most: int, width: int) -> dict[int, float]:
+    """Return the numbers of steps after which to look, and what more steps may be worth."""
     if goal.has_tolerance:
-        return list(takewhile(lambda steps: steps <= most, checkpoints(_FRACTION)))
-    trial = int(_TRIAL_SHARE * goal.limit) // width
-    return [steps for steps in (trial, most) if steps > _LAGS[0]]
+        return dict.fromkeys(takewhile(lambda steps: steps <= most, checkpoints(_FRACTION)), 1.0)
+    trials = {int(share * goal.limit) // width: growth for share, growth in _TRIALS.items()}
+    return {k: growth for k, growth in (trials | {most: 1.0}).items() if _LAGS[0] < k <= most}
 
 
-def _within_budget(space: _Space, goal: Goal) -> tuple[_Candidate | None, bool]:
+def _within_budget(space: _Space, goal: Goal, growth: float) -> tuple[_Candidate | None, bool]:
     """Return what to deflate, and whether more would not pay."""
     best: _Candidate | None = None
     smallest = np.inf
@@ -239,7 +240,7 @@ def _within_budget(space: _Space, goal: Goal) -> tuple[_Candidate | None, bool]:
         if left >= smallest:
             break
     captured = space.gain[-1] / max(space.square, space.gain[-1], _TINY)
-    return best, bool(captured * goal.limit < space.edges[-1])
+    return best, bool(growth * captured * goal.limit < space.edges[-1])
 
 
 def _within_tolerance(space: _Space, goal: Goal, depth: int) -> tuple[_Candidate | None, bool]:

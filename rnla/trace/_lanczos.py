@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 from rnla._core.threads import even_parts, get_num_threads, run_parts, single_threaded_blas
 from rnla._kernels.lanczos import three_terms
 from rnla.trace._input import Operand
-from rnla.trace._orthogonality import LossOfOrthogonality
+from rnla.trace._orthogonality import SEMIORTHOGONAL, LossOfOrthogonality
 from rnla.trace._vectors import column_norms
 
 # A residual of this many roundoffs, times sqrt(n), is rounding: the Krylov space is invariant.
 _BREAKDOWN = 10
-# Vectors are left alone as long as inner products are below this power of the roundoff; 0.5 would
-# do for rules that are accurate to rounding.
-_SEMIORTHOGONAL = 2 / 3
 # Squares of norms below this have lost digits to underflow.
 _SMALLEST = 1e-250
 # Room to begin with: for all steps, if that takes no more entries than this.
@@ -103,7 +100,7 @@ class LanczosRuns:
         norms = self._recur(W)
         lost = self._loss.advance(self.alpha, self.beta, self._scale[runs], runs)
         eps = float(np.finfo(W.dtype).eps)
-        suspect = ~(lost <= eps**_SEMIORTHOGONAL)
+        suspect = ~(lost <= eps**SEMIORTHOGONAL)
         # The vector before has lost as much. Powers of two show what A is.
         chosen = suspect | self._suspect[runs] | (j & (j - 1) == 0)
         self._suspect[runs] = suspect

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla._core.threads import single_threaded_blas
 from rnla.trace._rules import Floats
+
+# Vectors are left alone as long as inner products are below this power of the roundoff; 0.5 would
+# do for rules that are accurate to rounding.
+SEMIORTHOGONAL = 2 / 3
 
 # Roundoffs by which a vector is off after it was projected.
 _PROJECTED = 4
@@ -94,3 +101,80 @@ class LossOfOrthogonality:
         if length > 0 and removed > estimate * length:
             # Products have larger errors than those of rounding.
             self._noise[run] = max(self._noise[run], removed / size)
+
+
+class BlockLossOfOrthogonality:
+    """The same for the blocks of a block Lanczos process: inner products of all their columns.
+
+    Parameters
+    ----------
+    width : int
+        Columns of the first block.
+    eps : float
+        Roundoff.
+    """
+
+    def __init__(self, width: int, eps: float) -> None:
+        self._eps = eps
+        # Of all blocks before with the last block, and of those before that with the one before it.
+        self._now: NDArray[Any] = np.zeros((0, width))
+        self._before: NDArray[Any] = np.zeros((0, 0))
+        self._noise = _ROUNDOFFS * eps
+        self._most = 0.0
+
+    def advance(
+        self, T: NDArray[Any], H: NDArray[Any], B: NDArray[Any], size: float, start: int
+    ) -> float:
+        """Go on to the next block and return how far it may be from orthogonal to the others.
+
+        Parameters
+        ----------
+        T : ndarray, shape (d, d)
+            A in the space of all blocks so far, with zeros for what is in `H`.
+        H : ndarray, shape (d, b)
+            What was taken out of the product with the last block.
+        B : ndarray, shape (c, b)
+            What is left of it, in coordinates of the next block.
+        size : float
+            Of A.
+        start : int
+            Columns before the last block.
+
+        Returns
+        -------
+        float
+            The largest modulus of an inner product.
+        """
+        d = len(H)
+        before = self._before.shape[0]
+        noise = self._noise * size
+        with single_threaded_blas():
+            change = T[start:d, :start].conj().T.astype(H.dtype, copy=True)
+            change += T[:start, :start].conj().T @ self._now - self._now @ H[start:]
+            change[:before] -= self._before @ H[before:start]
+            change[before:] -= H[before:start]
+            # The recurrence is off by rounding errors, which add up in the worst case.
+            change += noise * np.where(change, np.sign(change), 1.0)
+            inverse = np.linalg.pinv(B)
+            found = np.concatenate([change @ inverse, noise * np.abs(inverse)])
+        self._most = float(np.abs(change).max(initial=0.0))
+        self._before, self._now = self._now, found
+        return float(np.abs(found).max(initial=0.0))
+
+    def noticed(self, removed: float, size: float) -> None:
+        """Note the inner products that were found with what is left of a product with A.
+
+        Parameters
+        ----------
+        removed : float
+            The largest.
+        size : float
+            Of A.
+        """
+        if removed > self._most:
+            # Products have larger errors than those of rounding.
+            self._noise = max(self._noise, removed / size)
+
+    def projected(self, width: int) -> None:
+        """Note that the last block, of so many columns, was projected against all others."""
+        self._now = np.full((len(self._now), width), _PROJECTED * self._eps, self._now.dtype)

@@ -26,7 +26,7 @@ from rnla.trace._rules import (
 )
 from rnla.trace._vectors import VectorStream, column_norms
 
-Allowed = Callable[[Floats, Floats], Floats]
+Allowed = Callable[[Floats, Floats, int], Floats]
 _ROUNDOFFS = 100
 _ROUNDING = 4
 # Rules are looked at whenever the steps have grown by a quarter.
@@ -95,7 +95,7 @@ class Probes:
         limit : int
             Lanczos steps that a run may take, at least 1.
         allowed : callable
-            The error at which a run has settled.
+            The error at which a run has settled after some steps.
 
         Returns
         -------
@@ -159,7 +159,7 @@ class Probes:
                 for row, i in enumerate(active.tolist())
             }
             if steps < schedule[-1]:
-                judged = self._settled(judged, allowed)
+                judged = self._settled(judged, steps, allowed)
             rules |= judged
             runs.stop(np.array(list(judged), int))
         return [rules[i] for i in range(len(masses))]
@@ -176,13 +176,13 @@ class Probes:
             )
         return [radau_rule(alpha, beta, end) for end in (low, high)]
 
-    def _settled(self, rules: dict[int, Rule], allowed: Allowed) -> dict[int, Rule]:
+    def _settled(self, rules: dict[int, Rule], steps: int, allowed: Allowed) -> dict[int, Rule]:
         if not rules:
             return {}
         sums = rule_sums(list(rules.values()), self.values)
         totals, errors, sizes, spreads = np.array(sums).T
         # Sums cannot be more accurate than their terms.
-        small = errors <= np.maximum(allowed(totals, spreads), _ROUNDING * self.eps * sizes)
+        small = errors <= np.maximum(allowed(totals, spreads, steps), _ROUNDING * self.eps * sizes)
         return {i: rule for (i, rule), ends in zip(rules.items(), small, strict=True) if ends}
 
     def _schedule(self, limit: int) -> list[int]:

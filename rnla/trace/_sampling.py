@@ -61,14 +61,13 @@ def sample(
     rest = operand.shape[0] - (0 if probes.basis is None else probes.basis.shape[1])
     rows: list[tuple[float, float]] = []
     met = rest == 0
+    allowed = goal.settled(offset, rest, max(1, goal.limit - operand.n_matvec))
     while not met:
         rules = quadrature.probes
         count, limit = _next(probes, goal, rules, parts)
         if count == 0:
             break
-        rules += tuple(
-            probes.rules(len(rules), count, limit=limit, allowed=goal.settled(offset, rest))
-        )
+        rules += tuple(probes.rules(len(rules), count, limit=limit, allowed=allowed))
         quadrature = replace(quadrature, probes=rules, n_matvec=operand.n_matvec)
         parts = quadrature.parts(probes.values)
         parts = replace(parts, value=parts.value + shift)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from function_cases import with_spectrum
 
+from rnla.trace import _block_lanczos
 from rnla.trace._block_lanczos import BlockLanczos
 from rnla.trace._input import as_operand
 from rnla.trace._lanczos import LanczosRuns
+from rnla.trace._projection import project_out
 from rnla.trace._rules import gauss_rule, radau_rule
 
 DTYPES = [np.float32, np.float64, np.complex64, np.complex128]
@@ -72,6 +74,50 @@ def test_vectors_that_are_left_alone_cost_no_accuracy(spectrum, dtype, rng):
     for f in (np.sin, lambda x: 1 / (0.1 * scale + x)):
         expected = np.sum(np.abs(S[0]) ** 2 * f(eigenvalues / scale))
         assert weights[0] @ f(nodes[0] / scale) == pytest.approx(expected, rel=200 * eps)
+
+
+@pytest.mark.parametrize("spectrum", SPECTRA)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_blocks_that_are_left_alone_cost_no_accuracy(spectrum, dtype, rng):
+    A = with_spectrum(SPECTRA[spectrum], rng, dtype)
+    lanczos = BlockLanczos(as_operand(A, hermitian=True), block(rng, 400, 2, dtype))
+    while lanczos.steps < 40 and not lanczos.exhausted:
+        lanczos.step()
+    V = lanczos.basis(lanczos.columns)
+    eps = float(np.finfo(dtype).eps)
+    assert abs(V.conj().T @ V - np.eye(V.shape[1])).max() < 10 * eps ** (2 / 3)
+    Q, _ = np.linalg.qr(V.astype(np.result_type(dtype, np.float64)))
+    eigenvalues = np.linalg.eigvalsh(Q.conj().T @ A @ Q)
+    scale = SPECTRA[spectrum].max()
+    found = np.linalg.eigvalsh(lanczos.matrix(lanczos.steps))
+    assert found == pytest.approx(eigenvalues, rel=0, abs=100 * eps * scale)
+
+
+def test_most_blocks_are_left_alone_where_nothing_has_converged(monkeypatch, rng):
+    columns = []
+
+    def counted(Q, W):
+        columns.append(Q.shape[1])
+        return project_out(Q, W)
+
+    monkeypatch.setattr(_block_lanczos, "project_out", counted)
+    A = with_spectrum(SPECTRA["flat"], rng)
+    lanczos = BlockLanczos(as_operand(A, hermitian=True), block(rng, 400, 2, float))
+    while lanczos.steps < 40:
+        lanczos.step()
+    # Against all, it would be 40 * 41.
+    assert sum(columns) < 40 * 41 / 3
+
+
+def test_inaccurate_products_do_not_cost_orthogonality_of_blocks(rng):
+    A = with_spectrum(np.arange(1.0, 201) ** -2, rng)
+    error = 1e-8 * rng.standard_normal((200, 200)) / np.sqrt(200)
+    operand = as_operand(lambda X: A @ X + error @ X, shape=200, hermitian=True)
+    lanczos = BlockLanczos(operand, block(rng, 200, 2, float))
+    while lanczos.steps < 40:
+        lanczos.step()
+    V = lanczos.basis(lanczos.columns)
+    assert abs(V.T @ V - np.eye(80)).max() < 1e-7
 
 
 def test_inaccurate_products_do_not_cost_orthogonality(rng):

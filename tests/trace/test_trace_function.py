@@ -41,6 +41,37 @@ def test_a_budget_is_kept(method, matvecs, rng):
         assert_covered(estimate, np.exp(A.diagonal()).sum())
 
 
+def test_deflation_of_a_flat_spectrum_is_soon_given_up(rng):
+    A, eigenvalues = cases.laplacian(140)
+    estimate = trace_function(np.log, A, 600, rng=rng)
+    assert estimate.quadrature.deflated.weights.sum() <= 600 / 16
+    assert_covered(estimate, np.log(eigenvalues).sum())
+    # Its error is that of sampling alone with as many products, or less.
+    plain = trace_function(np.log, A, 600, method="slq", test_vectors="sphere", rng=rng)
+    assert estimate.radius() < 1.5 * plain.radius()
+
+
+def test_deflation_goes_on_where_it_pays_late():
+    eigenvalues = np.exp(-np.arange(3000) / 60)
+    A = scipy.sparse.diags_array(eigenvalues).tocsr()
+    estimate = trace_function(lambda x: x / (x + 0.1), A, 600, rng=0)
+    assert estimate.quadrature.deflated.weights.sum() > 200
+
+
+def test_samples_take_no_more_steps_than_their_spread_asks_for():
+    A, eigenvalues = cases.laplacian(60)
+    exact = np.log(eigenvalues).sum()
+
+    def run(seed):
+        return trace_function(np.log, A, 600, method="slq", test_vectors="sphere", rng=seed)
+
+    estimates = [run(seed) for seed in range(10)]
+    assert np.mean([each.bias / each.stderr for each in estimates]) < 0.15
+    steps = [rule.steps for each in estimates for rule in each.quadrature.probes]
+    assert np.mean(steps) < 36
+    assert_coverage(run, exact, 20)
+
+
 def test_one_quadrature_for_all_temperatures(rng):
     H = cases.ising(12)
     lowest = -24.0
