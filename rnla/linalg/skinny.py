@@ -13,8 +13,9 @@ from rnla._kernels import skinny
 # Columns that the kernel multiplies at a time. One is left to BLAS, which is as fast then, and so
 # are more than these, for which it packs the matrix with profit.
 _LANES = (4, 8, 16)
-# Bytes from which the matrix is read from memory, where BLAS would read and pack it.
-_LEAST_BYTES = 1 << 24
+# Bytes from which the matrix is read from memory, where BLAS would read and pack it; and rows and
+# columns below which BLAS does not.
+_LEAST_BYTES, _LEAST_SIDE = 1 << 24, 64
 # The same parts for every number of threads.
 _PART_ROWS, _MOST_PARTS = 256, 64
 
@@ -35,7 +36,7 @@ def is_skinny(A: NDArray[Any], width: int) -> bool:
         Never for complex matrices and those that are not C-ordered.
     """
     real = A.dtype in (np.float32, np.float64)
-    large = A.nbytes >= _LEAST_BYTES
+    large = A.nbytes >= _LEAST_BYTES and min(A.shape) >= _LEAST_SIDE
     return bool(real and A.flags.c_contiguous and large and 1 < width <= _LANES[-1])
 
 

@@ -44,7 +44,7 @@ def test_only_the_column_with_nan_is_spoilt(rng):
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_blocks_multiply_the_right_way_round(rng, monkeypatch, dtype, order):
     monkeypatch.setattr(skinny, "_LEAST_BYTES", 0)
-    A = np.asarray(random_matrix(rng, (70, 40), dtype), order=order)
+    A = np.asarray(random_matrix(rng, (90, 70), dtype), order=order)
     H = np.asarray(A @ A.T, order=order)
     tolerance = 100 * np.finfo(dtype).eps * np.linalg.norm(H)
     calls = []
@@ -53,7 +53,7 @@ def test_blocks_multiply_the_right_way_round(rng, monkeypatch, dtype, order):
         "rnla.linalg.block.multiply_skinny", lambda A, X: calls.append(X) or multiply(A, X)
     )
     for width in (2, 8):
-        X, Y = random_matrix(rng, (40, width), dtype), random_matrix(rng, (70, width), dtype)
+        X, Y = random_matrix(rng, (70, width), dtype), random_matrix(rng, (90, width), dtype)
         np.testing.assert_allclose(DenseBlock(A).product(X), A @ X, atol=tolerance)
         np.testing.assert_allclose(DenseBlock(A).adjoint(Y), A.T @ Y, atol=tolerance)
         np.testing.assert_allclose(DenseBlock(H).hermitian_product(Y), H @ Y, atol=tolerance)
@@ -63,8 +63,8 @@ def test_blocks_multiply_the_right_way_round(rng, monkeypatch, dtype, order):
 
 def test_a_matrix_that_is_not_quite_symmetric_is_read_as_it_is(rng, monkeypatch):
     monkeypatch.setattr(skinny, "_LEAST_BYTES", 0)
-    A = random_matrix(rng, (60, 60), float)
-    X = random_matrix(rng, (60, 4), float)
+    A = random_matrix(rng, (80, 80), float)
+    X = random_matrix(rng, (80, 4), float)
     found = DenseBlock(A).hermitian_product(X)
     np.testing.assert_allclose(found, A @ X, atol=1e-12)
 
