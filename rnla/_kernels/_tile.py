@@ -17,7 +17,7 @@ from numba.extending import intrinsic
 _WORD, _INDEX = ir.IntType(64), ir.IntType(32)
 
 
-def tile_product(rows: int, lanes: int) -> Any:
+def tile_product(rows: int, lanes: int, *, transposed: bool = False) -> Any:
     """Make the intrinsic ``multiply(A, X, Y, i, start, stop, n)``.
 
     Parameters
@@ -43,7 +43,8 @@ def tile_product(rows: int, lanes: int) -> Any:
 
             scalar = context.get_data_type(signature.args[0].dtype)
             tile = _Tile(builder, ir.VectorType(scalar, lanes), rows)
-            tile.emit([pointer(position) for position in range(3)], arguments[3:])
+            emit = tile.emit_transposed if transposed else tile.emit
+            emit([pointer(position) for position in range(3)], arguments[3:])
             return context.get_dummy_value()
 
         return signature, generate
@@ -70,8 +71,7 @@ class _Tile:
     def emit(self, pointers: list[Any], numbers: list[Any]) -> None:
         builder, (A, X, Y) = self.builder, pointers
         (i, start, stop, n), width = numbers, _WORD(self.vector.count)
-        own = [builder.add(i, _WORD(row)) for row in range(self.rows)]
-        entries = [builder.mul(row, n) for row in own]
+        own, entries = self.own_rows(i, n)
         zero = ir.Constant(self.vector, [0.0] * self.vector.count)
         sums = [cgutils.alloca_once_value(builder, zero) for _ in own]
         with cgutils.for_range(builder, stop, start) as loop:
@@ -83,6 +83,24 @@ class _Tile:
         for row, total in zip(own, sums, strict=True):
             place = builder.mul(row, width)
             self.store(builder.fadd(self.load(Y, place), builder.load(total)), Y, place)
+
+    def emit_transposed(self, pointers: list[Any], numbers: list[Any]) -> None:
+        builder, (A, X, Y) = self.builder, pointers
+        (i, start, stop, n), width = numbers, _WORD(self.vector.count)
+        own, entries = self.own_rows(i, n)
+        factors = [self.load(X, builder.mul(row, width)) for row in own]
+        with cgutils.for_range(builder, stop, start) as loop:
+            place = builder.mul(loop.index, width)
+            y = self.load(Y, place)
+            for first, factor in zip(entries, factors, strict=True):
+                entry = builder.load(builder.gep(A, [builder.add(first, loop.index)]))
+                y = builder.call(self.multiply_add, [self.spread(entry), factor, y])
+            self.store(y, Y, place)
+
+    def own_rows(self, i: Any, n: Any) -> tuple[list[Any], list[Any]]:
+        """Return the numbers of the rows, and where they start in A."""
+        own = [self.builder.add(i, _WORD(row)) for row in range(self.rows)]
+        return own, [self.builder.mul(row, n) for row in own]
 
     def spread(self, number: Any) -> Any:
         undefined = ir.Constant(self.vector, ir.Undefined)

@@ -21,15 +21,25 @@ def test_every_entry_is_right(rng, dtype, shape, width):
     bound = (shape[1] + 2) * np.finfo(dtype).eps * (np.abs(A) @ np.abs(X))
     assert (found.shape, found.dtype) == (exact.shape, dtype)
     assert (np.abs(found - exact) <= bound).all()
+    Y = random_matrix(rng, (shape[0], width), dtype)
+    found = skinny.multiply_skinny_transposed(A, Y)
+    exact = A.T.astype(np.longdouble) @ Y.astype(np.longdouble)
+    bound = (shape[0] + 2) * np.finfo(dtype).eps * (np.abs(A).T @ np.abs(Y))
+    assert (found.shape, found.dtype) == (exact.shape, dtype)
+    assert (np.abs(found - exact) <= bound).all()
 
 
 def test_a_column_has_the_same_bits_in_every_company(rng, threads):
     A, X = rng.standard_normal((1500, 700)), rng.standard_normal((700, 16))
+    Y = rng.standard_normal((1500, 16))
     threads(1)
-    whole = skinny.multiply_skinny(A, X)
+    products = skinny.multiply_skinny(A, X), skinny.multiply_skinny_transposed(A, Y)
     threads(3)
     for width in (2, 7, 16):
-        np.testing.assert_array_equal(skinny.multiply_skinny(A, X[:, :width]), whole[:, :width])
+        found = skinny.multiply_skinny(A, X[:, :width])
+        np.testing.assert_array_equal(found, products[0][:, :width])
+        found = skinny.multiply_skinny_transposed(A, Y[:, :width])
+        np.testing.assert_array_equal(found, products[1][:, :width])
 
 
 def test_only_the_column_with_nan_is_spoilt(rng):
@@ -43,26 +53,31 @@ def test_only_the_column_with_nan_is_spoilt(rng):
 @reals
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_blocks_multiply_the_right_way_round(rng, monkeypatch, dtype, order):
-    monkeypatch.setattr(skinny, "_LEAST_BYTES", 0)
+    for limit in ("_LEAST_BYTES", "_LEAST_ROWS", "_LEAST_COLUMNS"):
+        monkeypatch.setattr(skinny, limit, 0)
     A = np.asarray(random_matrix(rng, (90, 70), dtype), order=order)
     H = np.asarray(A @ A.T, order=order)
     tolerance = 100 * np.finfo(dtype).eps * np.linalg.norm(H)
     calls = []
-    multiply = skinny.multiply_skinny
-    monkeypatch.setattr(
-        "rnla.linalg.block.multiply_skinny", lambda A, X: calls.append(X) or multiply(A, X)
-    )
+    for name in ("multiply_skinny", "multiply_skinny_transposed"):
+        multiply = getattr(skinny, name)
+        monkeypatch.setattr(
+            skinny,
+            name,
+            lambda A, X, name=name, multiply=multiply: calls.append(name) or multiply(A, X),
+        )
     for width in (2, 8):
         X, Y = random_matrix(rng, (70, width), dtype), random_matrix(rng, (90, width), dtype)
         np.testing.assert_allclose(DenseBlock(A).product(X), A @ X, atol=tolerance)
         np.testing.assert_allclose(DenseBlock(A).adjoint(Y), A.T @ Y, atol=tolerance)
         np.testing.assert_allclose(DenseBlock(H).hermitian_product(Y), H @ Y, atol=tolerance)
-    # One of the products with A or its adjoint runs along rows, and that with H always.
-    assert len(calls) == 4
+    # One of the products with A or its adjoint is transposed, that with H never.
+    assert sorted(calls) == 4 * ["multiply_skinny"] + 2 * ["multiply_skinny_transposed"]
 
 
 def test_a_matrix_that_is_not_quite_symmetric_is_read_as_it_is(rng, monkeypatch):
-    monkeypatch.setattr(skinny, "_LEAST_BYTES", 0)
+    for limit in ("_LEAST_BYTES", "_LEAST_ROWS", "_LEAST_COLUMNS"):
+        monkeypatch.setattr(skinny, limit, 0)
     A = random_matrix(rng, (80, 80), float)
     X = random_matrix(rng, (80, 4), float)
     found = DenseBlock(A).hermitian_product(X)
@@ -77,5 +92,7 @@ def test_what_does_not_fit_is_refused():
     for wrong in (np.asfortranarray(A), A + 0j):
         with pytest.raises(ValueError, match="`A` must be real and C-ordered"):
             skinny.multiply_skinny(wrong, np.zeros((3, 2), wrong.dtype))
+    with pytest.raises(ValueError, match=r"a block of shape \(4, b\)"):
+        skinny.multiply_skinny_transposed(A, np.zeros((3, 2)))
     for few in (A + 0j, np.asfortranarray(A), A):
         assert not skinny.is_skinny(few, 4)
