@@ -58,7 +58,6 @@ def add_products(A, X, out, n, columns, lanes, first, last):
             i += 1
 
 
-
 @kernel
 def add_transposed_products(A, X, out, n, lanes, first, last):
     """Add ``A[first:last].T @ X[first:last]`` to `out`.

@@ -142,9 +142,9 @@ class GolubKahan:
         if not np.isfinite(X.sum()):
             raise ValueError("a product of `A` with a finite block holds NaN or infinity")
         known = int(np.argmax(expected.any(axis=1))) if expected.size else 0
-        rest = X - basis[:, known:] @ expected[known:]
-        H = basis.conj().T @ rest
-        rest = rest - basis @ H
+        rest = without(X, basis[:, known:], expected[known:])
+        H = dots(basis, rest)
+        rest = without(rest, basis, H)
         H += expected
         Q, R = np.linalg.qr(rest)
         sigma = np.linalg.svd(R, compute_uv=False) if R.size else np.zeros(1)

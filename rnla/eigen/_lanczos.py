@@ -200,11 +200,11 @@ class BlockLanczos:
         unit = self.eps * self.norm
         sizes = np.maximum(np.abs(ritz.theta[: self.k]), self.eps ** (2 / 3) * self.norm)
         allowed = np.maximum(self.tolerance * sizes, _FLOOR * unit)
-        rounding = _ROUNDING * unit
-        if self.plan.squares:
+        rounding = np.full(len(sizes), _ROUNDING * unit)
+        if self.plan.squares and self.norm > 0:
             # Residuals of roots are these over the root, and those are held to their own norm.
             share = _ROOT_SHARE * np.sqrt(np.abs(ritz.theta[: self.k]) / self.norm)
-            rounding = rounding * np.where(share >= _LEAST_SHARE, np.minimum(share, 1.0), 1.0)
+            rounding *= np.where(share >= _LEAST_SHARE, share, 1.0)
         return np.asarray(allowed + rounded * rounding)
 
     def _errors(self, ritz: Ritz, norms: NDArray[Any], *, rounded: bool) -> NDArray[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ from rnla.eigen._svds_krylov import Aim, TripletIteration, TripletState, golub_k
 from rnla.eigen._svds_operator import AdjointView, ScaledView
 from rnla.eigen._svds_precondition import GramFactor, GramPreconditioner, sketched_factor
 from rnla.eigen._svds_smallest import GUARD, lobpcg
-from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
+from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock, quiet_blas
 from rnla.linalg.orth import orthonormal_block, random_block
 
 # Restarts allowed per column of the smaller side, as in SciPy.
@@ -156,7 +157,8 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
         if state.residuals is not None:
             looks.append((state.sigma, state.residuals))
 
-    outcome = run(iteration, tolerance=request.residual, maxiter=maxiter, callback=record)
+    with quiet_blas(problem.core, size.block) if method == "krylov" else nullcontext():
+        outcome = run(iteration, tolerance=request.residual, maxiter=maxiter, callback=record)
     state = outcome.state
     assert isinstance(state, TripletState)
     U, sigma, V, residuals = state.triplets()

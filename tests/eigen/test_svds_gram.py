@@ -110,16 +110,24 @@ def test_tolerance_is_relative_to_each_value(tol, rng):
 @pytest.mark.parametrize("last", [0.8, 0.55, 0.4])
 def test_what_the_squares_leave_is_small_enough_for_the_roots(last, monkeypatch, rng):
     # Residuals of the Gram matrix are divided by singular values: at roundoff of the norm of the
-    # squares they were too large for the smaller of the wanted ones, and everything was formed anew.
+    # squares they were too large for the smaller ones, and everything had to be formed anew.
     def never(self):
         raise AssertionError("a power step")
 
     monkeypatch.setattr(GolubKahan, "power", never)
-    sigma = np.r_[1.0, np.linspace(1, last, 30), last * 0.99 * np.exp(-np.arange(N - 31) / 400)]
+    tail = 0.99 * last * np.exp(-np.arange(N - 31) / 400)
+    sigma = np.r_[1.0, np.linspace(1, last, 30), tail]
     A = block_diagonal(sigma, rng)
     result = solve(A, 24, rng)
     assert result.verified
     check(A, result, sigma)
+
+
+def test_zero_has_no_squares_to_compare_with(rng, starts):
+    result = solve(scipy.sparse.csr_array((900, N)), 6, rng)
+    assert len(starts) == 1
+    assert result.success
+    np.testing.assert_array_equal(result.values, 0)
 
 
 def test_a_polynomial_that_hides_wanted_values_costs_time_alone(monkeypatch, starts, rng):
