@@ -14,6 +14,8 @@ from rnla._kernels import extremes
 _PART, _SMALL = 1 << 19, 1 << 16
 # Entries that stay in the cache.
 _PIECE = 1 << 14
+# Whose bits the kernel can compare: not those of the other byte order.
+_COMPARABLE = (np.float32, np.float64, np.complex64, np.complex128)
 
 
 def is_finite(array: NDArray[Any]) -> bool:
@@ -22,7 +24,7 @@ def is_finite(array: NDArray[Any]) -> bool:
     Parameters
     ----------
     array : ndarray
-        Real or complex in single or double precision, of any shape and layout.
+        Numbers of any dtype, shape and layout.
 
     Returns
     -------
@@ -43,7 +45,7 @@ def largest_entry(array: NDArray[Any]) -> float:
     Parameters
     ----------
     array : ndarray
-        Real or complex in single or double precision, of any shape and layout.
+        Numbers of any dtype, shape and layout.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def largest_entry(array: NDArray[Any]) -> float:
     """
     if array.size < _SMALL:
         return _by_pieces(array[None])
-    if not array.flags.forc:
+    if not array.flags.forc or array.dtype not in _COMPARABLE:
         widest = max(range(array.ndim), key=lambda axis: abs(array.strides[axis]))
         return _by_pieces(np.moveaxis(array, widest, 0))
     flat = array.reshape(-1, order="A")

@@ -116,6 +116,7 @@ class GolubKahan:
         K = np.zeros((old + width, old + width), self.K.dtype)
         K[:old, :old], K[:old, old:], K[old:, old:] = self.K, above, corner
         if self._V.shape[1] < self.capacity:
+            # An adopted basis comes without room for more.
             U, V = self._memory()
             copy_rows(self.U, U[:, :old])
             copy_rows(self.V, V[:, :old])

@@ -13,6 +13,7 @@ from rnla._kernels import skinny
 # Columns that the kernel multiplies at a time. One is left to BLAS, which is as fast then, and so
 # are more than these, for which it packs the matrix with profit.
 _LANES = (4, 8, 16)
+_REAL = (np.float32, np.float64)
 # Bytes from which the matrix is read from memory, where BLAS would read and pack it; and rows and
 # columns below which BLAS does not.
 _LEAST_BYTES, _LEAST_COLUMNS, _LEAST_ROWS = 1 << 24, 64, 512
@@ -35,7 +36,7 @@ def is_skinny(A: NDArray[Any], width: int) -> bool:
     bool
         Never for complex matrices and those that are not C-ordered.
     """
-    real = A.dtype in (np.float32, np.float64)
+    real = A.dtype in _REAL
     large = A.nbytes >= _LEAST_BYTES and A.shape[0] >= _LEAST_ROWS and A.shape[1] >= _LEAST_COLUMNS
     return bool(real and A.flags.c_contiguous and large and 1 < width <= _LANES[-1])
 
@@ -131,8 +132,10 @@ def multiply_skinny_transposed(A: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]
 
 def _checked(A: NDArray[Any], X: NDArray[Any], rows: int) -> tuple[NDArray[Any], int]:
     """Return the block as kernels take it, and its columns."""
-    if not A.flags.c_contiguous or A.dtype.kind != "f":
-        raise ValueError(f"`A` must be real and C-ordered, got {A.dtype}, strides {A.strides}")
+    if not A.flags.c_contiguous or A.dtype not in _REAL:
+        raise ValueError(
+            f"`A` must be float32 or float64 and C-ordered, got {A.dtype}, strides {A.strides}"
+        )
     lanes = lanes_for(X.shape[1])
     if len(X) != rows or X.dtype != A.dtype or not lanes:
         raise ValueError(

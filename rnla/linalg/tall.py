@@ -21,9 +21,9 @@ _INLINE = 1 << 20
 _PART_ROWS, _MOST_PARTS = 4096, 16
 # Rows of a product with BLAS, which stay in the cache.
 _PIECE = 4096
-# Up to so many multiplications OpenBLAS does not pack its arguments, which would take longer than
-# sums over so few columns.
-_UNPACKED, _LEAST_ROWS, _FEW = 900_000, 64, 4
+# For so few columns it pays to stay below so many multiplications, up to which OpenBLAS does not pack
+# its arguments; but not below so many rows.
+_FEW, _UNPACKED, _LEAST_ROWS = 4, 900_000, 64
 # From so many sums on kernels that do not pack anything are faster than BLAS.
 _LEAST_SUMS = 150
 
@@ -87,7 +87,6 @@ def dots(V: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
     if len(parts) == 1:
         return np.asarray(rows.conj() @ X)
     H = np.zeros((len(parts), len(rows), X.shape[1]), np.result_type(V, X))
-
     step = max(_LEAST_ROWS, _UNPACKED // H[0].size) if X.shape[1] <= _FEW else _PIECE
 
     def task(part: int, start: int, stop: int) -> None:

@@ -121,8 +121,9 @@ def trace_function(
 
     The quadrature error is extrapolated from what doubling the Lanczos steps has changed, and what
     the captured space knows of eigenvalues that samples have not met is added. It is an estimate:
-    an isolated eigenvalue that no Krylov space has seen yet does not show. The sampling error is
-    Student's, from as few as four samples.
+    an isolated eigenvalue that no Krylov space has seen yet does not show, and bars are too short
+    where f changes most at an end of an ill-conditioned spectrum that holds most eigenvalues. The
+    sampling error is Student's, from as few as four samples.
 
     References
     ----------

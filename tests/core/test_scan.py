@@ -17,6 +17,10 @@ ARRAYS = {
     "three axes": lambda: np.zeros((7, 500, 400)),
     "single": lambda: np.zeros((1300, 1300), np.float32),
     "complex": lambda: np.zeros((1300, 900), complex),
+    "other byte order": lambda: np.zeros((700, 300), np.dtype(float).newbyteorder()),
+    "other order, complex": lambda: np.zeros((700, 300), np.dtype(complex).newbyteorder()),
+    "half": lambda: np.zeros((700, 300), np.float16),
+    "long": lambda: np.zeros((700, 300), np.longdouble),
     "small": lambda: np.zeros((3, 2)),
     "no axis": lambda: np.zeros(()),
 }
@@ -56,6 +60,14 @@ def test_the_largest_entry_is_found(kind):
     if array.dtype.kind == "c":
         array[0, 0] = -9j
         assert scan.largest_entry(array) == 9
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint64])
+def test_integers_are_finite(dtype):
+    array = np.zeros((700, 300), dtype)
+    array[-1, 7] = 1
+    assert scan.is_finite(array)
+    assert scan.largest_entry(array) == 1
 
 
 def test_the_ends_of_the_range(rng):
