@@ -32,7 +32,8 @@ from rnla.eigen._select import Selection
 from rnla.eigen._smallest import definite_end, semidefinite
 from rnla.eigen._transform import spectral_problem
 from rnla.eigen._validate import Request
-from rnla.linalg.block import DenseBlock, SparseBlock, quiet_blas
+from rnla.linalg.block import DenseBlock, SparseBlock
+from rnla.linalg.quiet import quiet_blas
 from rnla.linalg.surrogate import Surrogate
 
 _RESTARTS = 10

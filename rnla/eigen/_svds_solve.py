@@ -24,8 +24,9 @@ from rnla.eigen._svds_krylov import Aim, TripletIteration, TripletState, golub_k
 from rnla.eigen._svds_operator import AdjointView, ScaledView
 from rnla.eigen._svds_precondition import GramFactor, GramPreconditioner, sketched_factor
 from rnla.eigen._svds_smallest import GUARD, lobpcg
-from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock, quiet_blas
+from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
 from rnla.linalg.orth import orthonormal_block, random_block
+from rnla.linalg.quiet import quiet_blas
 
 # Restarts allowed per column of the smaller side, as in SciPy.
 _RESTARTS = 10

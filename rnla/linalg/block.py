@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
 from typing import Any
 
@@ -14,8 +13,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from rnla._core.checks import as_inexact, inexact_dtype
 from rnla._core.scan import largest_entry
-from rnla._core.threads import single_threaded_blas
-from rnla.linalg.skinny import is_skinny, multiplied_in_one_reading
+from rnla.linalg.skinny import multiplied_in_one_reading
 from rnla.linalg.spmm import by_real_parts, checked_rows, multiply_csr, multiply_csr_minus
 
 # GEMM on so few columns is slower than as many GEMVs.
@@ -375,27 +373,3 @@ def _implementation(A: LinearOperator, name: str) -> Any:
 
 def _overrides(A: LinearOperator, name: str) -> bool:
     return getattr(type(A), name) is not getattr(LinearOperator, name)
-
-
-def quiet_blas(A: BlockOperator, width: int) -> AbstractContextManager[None]:
-    """Return a context in which BLAS has one thread, if products with A do not need its threads.
-
-    They spin for a while after each product, on processors that the pool needs next.
-
-    Parameters
-    ----------
-    A : BlockOperator
-        The matrix that will be multiplied.
-    width : int
-        Columns at a time.
-
-    Returns
-    -------
-    context manager
-        For a ``with`` statement.
-    """
-    if isinstance(A, DenseBlock):
-        quiet = is_skinny(A.A if A.A.flags.c_contiguous else A.A.T, width)
-    else:
-        quiet = isinstance(A, SparseBlock)
-    return single_threaded_blas() if quiet else nullcontext()

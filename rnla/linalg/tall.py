@@ -21,8 +21,8 @@ _INLINE = 1 << 20
 _PART_ROWS, _MOST_PARTS = 4096, 16
 # Rows of a product with BLAS, which stay in the cache.
 _PIECE = 4096
-# For so few columns it pays to stay below so many multiplications, up to which OpenBLAS does not pack
-# its arguments; but not below so many rows.
+# For so few columns it pays to stay below so many multiplications, up to which OpenBLAS does not
+# pack its arguments; but not below so many rows.
 _FEW, _UNPACKED, _LEAST_ROWS = 4, 900_000, 64
 # From so many sums on kernels that do not pack anything are faster than BLAS.
 _LEAST_SUMS = 150
