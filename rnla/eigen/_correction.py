@@ -204,9 +204,9 @@ def _outside(
     mean = float(theta.sum() - held @ old.values) / lacking
     if bool((wanted > mean).all() or (wanted < mean).all()):
         shift = float(wanted.mean())
-        squares = np.sum((theta - shift) ** 2) + float(np.linalg.norm(R)) ** 2
-        squares -= held @ (old.values - shift) ** 2
-        mean = shift + float(squares) / lacking / (mean - shift)
+        squares = float(np.sum((theta - shift) ** 2)) + float(np.linalg.norm(R)) ** 2
+        squares -= float(held @ (old.values - shift) ** 2)
+        mean = shift + squares / lacking / (mean - shift)
     return float(np.clip(mean, theta.min(), theta.max()))
 
 

@@ -172,7 +172,7 @@ class LanczosRuns:
     def _check_hermitian(self, off: NDArray[np.float64], runs: NDArray[np.int_]) -> None:
         size = np.maximum(np.maximum(self._scale[runs], self._size), off)
         if (off > np.cbrt(np.finfo(self._operand.dtype).eps) * size).any():
-            worst = float((off / np.where(size > 0, size, 1)).max())
+            worst = float(np.max(off / np.where(size > 0, size, 1)))
             raise ValueError(
                 "`A` must be Hermitian: products with it show a relative asymmetry of "
                 f"{worst:.1e}; pass (A + A.conj().T) / 2 if that is meant"
