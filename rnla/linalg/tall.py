@@ -108,6 +108,8 @@ def _unpacked_dots(
     rows: NDArray[Any], X: NDArray[Any], parts: list[tuple[int, int]]
 ) -> NDArray[Any]:
     (m, n), lanes = rows.shape, lanes_for(X.shape[1])
+    if len(X) != n:
+        raise ValueError(f"a block of shape ({n}, b) is needed, got {X.shape}")
     entries, H = rows.reshape(-1), np.zeros((len(parts), m, lanes), rows.dtype)
 
     def task(part: int, start: int, stop: int) -> None:

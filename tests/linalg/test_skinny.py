@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from cases import random_matrix
 
-from rnla.linalg import skinny
+from rnla.linalg import skinny, tall
 from rnla.linalg.block import DenseBlock
 
 SHAPES = [(1, 1), (15, 3), (16, 1), (17, 1024), (33, 1025), (400, 5), (531, 2050), (1030, 77)]
@@ -96,3 +96,16 @@ def test_what_does_not_fit_is_refused():
         skinny.multiply_skinny_transposed(A, np.zeros((3, 2)))
     for few in (A + 0j, np.asfortranarray(A), A):
         assert not skinny.is_skinny(few, 4)
+
+
+@reals
+@pytest.mark.parametrize(("m", "width"), [(10, 16), (19, 8), (40, 4), (76, 2), (33, 13)])
+def test_dots_with_a_basis(rng, dtype, m, width):
+    V = np.asfortranarray(random_matrix(rng, (9001, m), dtype))
+    for order in "CF":
+        X = np.asarray(random_matrix(rng, (9001, width), dtype), order=order)
+        bound = 200 * np.finfo(dtype).eps * (np.abs(V).T @ np.abs(X))
+        assert (np.abs(tall.dots(V, X) - V.T.astype(float) @ X.astype(float)) <= bound).all()
+    for wrong in (X[:-1], np.vstack([X, X])):
+        with pytest.raises(ValueError, match=r"a block of shape \(9001, b\)"):
+            tall.dots(V, wrong)
