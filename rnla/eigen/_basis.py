@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from rnla._core.threads import run_parts, single_threaded_blas
 from rnla.eigen._problem import Problem
 from rnla.eigen._select import Selection
+from rnla.linalg.expansion import SHARE_LEFT, expanded, is_small
 from rnla.linalg.orth import column_lengths, project_out
 from rnla.linalg.tall import combination, copy_rows, row_parts, without
 
-# A projection that leaves at least this share of every column has taken rounding errors only.
-_SHARE_LEFT = 0.9
 # Columns of the stores that are rotated at a time, and roundoffs of orthogonality that stay.
 _PIECE, _DRIFT = 2048, 6.0
 
@@ -131,6 +130,8 @@ class Basis:
         Norm of the entries of T for the last block that are zero for an exact Lanczos recurrence.
     projections : int
         How often the remainder of the last product was projected.
+    block : ndarray, shape (n, b), or None
+        That remainder orthonormalised, where it was no trouble.
     """
 
     def __init__(
@@ -147,6 +148,7 @@ class Basis:
         self.size = 0
         self.length = self.leak = 0.0
         self.projections = 1
+        self.block: NDArray[Any] | None = None
         self._recent: int | None = None
         self._allocate()
 
@@ -173,13 +175,15 @@ class Basis:
         """B times the vectors."""
         return self._bv[: self.size].T
 
-    def extend(self, Q: NDArray[Any]) -> NDArray[Any]:
+    def extend(self, Q: NDArray[Any], noise: float = 0.0) -> NDArray[Any]:
         """Add a block and return the part of ``OP Q`` that is orthogonal to the new basis.
 
         Parameters
         ----------
         Q : ndarray, shape (n, b)
             Orthonormal, and orthogonal to the basis.
+        noise : float
+            In roundoffs of the length of ``OP Q``, what is left of it and is rounding error.
 
         Returns
         -------
@@ -196,19 +200,34 @@ class Basis:
         if self.problem.inner is not None:
             copy_rows(BQ, self._bv[start:stop].T)
         self.size = stop
-        if BW is None:
-            remainder, H = self._projected(W, before)
+        if BW is None and self.problem.inner is None and is_small(self.V, Q.shape[1]):
+            remainder, H = self._projected_at_once(W, before, noise)
         else:
-            H = self.V.conj().T @ BW
-            remainder, self.projections = W - self.V @ H, 1
+            self.block = None
+            if BW is None:
+                remainder, H = self._projected(W, before)
+            else:
+                H = self.V.conj().T @ BW
+                remainder, self.projections = W - self.V @ H, 1
+            self.length = float(column_lengths(W).max(initial=0.0))
+            # By the Lanczos relation only the block before is coupled: the rest is what OP rounds.
+            self.leak = 0.0 if before is None else float(np.linalg.norm(H[:before]))
         self.T[:stop, start:stop] = H
         self.T[start:stop, :start] = H[:start].conj().T
         corner = self.T[start:stop, start:stop]
         self.T[start:stop, start:stop] = (corner + corner.conj().T) / 2
-        self.length = float(column_lengths(W).max(initial=0.0))
-        # By the Lanczos relation only the block before is coupled: the rest is what OP rounds.
-        self.leak = 0.0 if before is None else float(np.linalg.norm(H[:before]))
         return remainder
+
+    def _projected_at_once(
+        self, W: NDArray[Any], before: int | None, noise: float
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return ``W - V H`` and H, and keep the next block where it comes easily."""
+        first, fits = before or 0, W.shape[1] <= self.problem.n - self.size
+        step = expanded(W, self.V, first, noise * float(np.finfo(self.problem.dtype).eps))
+        self.block, self.length, self.projections = step.block if fits else None, step.length, 1
+        self.leak = float(np.linalg.norm(step.H[:first]))
+        step.H[first:] += step.near
+        return step.remainder, step.H
 
     def _projected(self, W: NDArray[Any], before: int | None) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return ``W - V H`` and H, with what H has rounded away."""
@@ -220,7 +239,7 @@ class Basis:
         recent = slice(before, self.size)
         once, near = project_out(W, self.V[:, recent], self.BV[:, recent])
         remainder, H = project_out(once, self.V, self.BV)
-        if (column_lengths(remainder) >= _SHARE_LEFT * column_lengths(once)).all():
+        if (column_lengths(remainder) >= SHARE_LEFT * column_lengths(once)).all():
             self.projections = 2
         H[recent] += near
         return remainder, H

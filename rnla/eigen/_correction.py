@@ -129,6 +129,22 @@ def sketched_surrogate(A: BlockOperator, rank: int, rng: np.random.Generator) ->
     return Surrogate(basis=Q @ Z[:, ::-1], values=values[::-1].copy())
 
 
+def most_left(k: int) -> int:
+    """Return the rank of a surrogate at the most.
+
+    Parameters
+    ----------
+    k : int
+        Pairs that were wanted.
+
+    Returns
+    -------
+    int
+        More than k.
+    """
+    return max(_LEAST_RANK, _RANK_FACTOR * k)
+
+
 def left_over(
     space: Ritz, selection: Selection, old: Surrogate | Preconditioned | None
 ) -> Surrogate | None:
@@ -154,7 +170,7 @@ def left_over(
     Surrogate or None
         Of rank ``max(60, 3 k)`` at the most; None where nothing was left over.
     """
-    k, most = selection.k, max(_LEAST_RANK, _RANK_FACTOR * selection.k)
+    k, most = selection.k, most_left(selection.k)
     part = slice(0, most)
     V, theta, rest = space.vectors(part), space.theta[part], space.theta[most:]
     if not isinstance(old, Surrogate):

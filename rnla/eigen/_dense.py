@@ -12,13 +12,14 @@ from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
 from rnla._core.driver import Iteration
+from rnla._core.threads import single_threaded_blas
 from rnla.eigen._basis import Ritz
 from rnla.eigen._plan import RitzState
 from rnla.eigen._validate import Request
 from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
 
 # Below these orders LAPACK wins whatever is asked for.
-_SMALL = {"dense": 300, "sparse": 120, "operator": 64}
+_SMALL = {"dense": 800, "sparse": 120, "operator": 64}
 # An inverse of a dense matrix costs about as much, and a search with one is at the mercy of
 # rounding errors where A has a large null space.
 _INVERTED = 1000
@@ -100,13 +101,15 @@ def prefers_dense(request: Request) -> bool:
     return n <= _SMALL[kind] or (k * _SHARE[kind] > n and n <= _LARGE[kind])
 
 
-def dense_pairs(request: Request) -> Iteration:
+def dense_pairs(request: Request, more: int = 0) -> Iteration:
     """Solve with LAPACK, as an iteration of one state.
 
     Parameters
     ----------
     request : Request
         The checked call.
+    more : int, default 0
+        Pairs beyond those asked for that the space of the state holds at least.
 
     Yields
     ------
@@ -115,14 +118,16 @@ def dense_pairs(request: Request) -> Iteration:
     """
     A = _dense(request.A, request.dtype)
     M = None if request.M is None else _dense(request.M, request.dtype)
-    values, X = _pencil(A, M, request)
+    values, X = _pencil(A, M, request, min(request.k + more, request.n))
     # One that is infinite belongs to a singular M and to nobody.
     order = request.selection.order(shifted(values, request))
     order = order[np.isfinite(values[order])]
-    space = Ritz(values[order], np.eye(len(values))[:, order], X, X)
+    space = Ritz(values[order], np.eye(len(values))[:, order], X, None)
     order = order[: request.k]
     values, X = values[order], X[:, order]
-    R = A @ X - (X if M is None else M @ X) * values
+    # NumPy's threads would spin beside those of SciPy's LAPACK in the next call.
+    with single_threaded_blas():
+        R = A @ X - (X if M is None else M @ X) * values
     yield RitzState(
         0,
         0.0,
@@ -146,18 +151,21 @@ def _dense(A: BlockOperator, dtype: Any) -> NDArray[Any]:
 
 
 def _pencil(
-    A: NDArray[Any], M: NDArray[Any] | None, request: Request
+    A: NDArray[Any], M: NDArray[Any] | None, request: Request, count: int
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Eigenvalues of the pencil and vectors, orthonormal in the inner product of the mode."""
+    """Eigenvalues of the pencil, at least so many, and vectors.
+
+    They are orthonormal in the inner product of the mode.
+    """
     if request.mode == "buckling":
         # A is the positive definite one: M x = (1 / w) A x.
         inverse, X = eigh(np.eye(len(A), dtype=A.dtype) if M is None else M, A, check_finite=False)
         with np.errstate(divide="ignore"):
             return 1 / inverse, X
-    n, k, which = len(A), request.k, request.selection.which
+    n, which = len(A), request.selection.which
     subset = None
-    if request.sigma is None and which in ("LA", "SA") and k * _SUBSET < n:
-        subset = (n - k, n - 1) if which == "LA" else (0, k - 1)
+    if request.sigma is None and which in ("LA", "SA") and count * _SUBSET < n:
+        subset = (n - count, n - 1) if which == "LA" else (0, count - 1)
     try:
         if subset is not None:
             values, X = eigh(A, M, subset_by_index=subset, check_finite=False)

@@ -14,6 +14,7 @@ from rnla.eigen._correction import (
     Preconditioned,
     as_surrogate,
     left_over,
+    most_left,
     sketched_surrogate,
     start_of,
 )
@@ -22,6 +23,7 @@ from rnla.eigen._filter import filtered_states
 from rnla.eigen._invert import must_iterate
 from rnla.eigen._lanczos import BlockLanczos
 from rnla.eigen._moved import is_ball, is_moved, nearest
+from rnla.eigen._outlook import outlook_for
 from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._planning import BLOCK_MANY, Options, is_filtered, plan_for
 from rnla.eigen._polish import backward_stable, pencil_residual, polished
@@ -165,12 +167,16 @@ def _searched(
     with quiet_blas(problem.main, plan.block):
         search = BlockLanczos(problem, plan, options.rng)
         filtered = is_filtered(request, problem, plan, options)
+        states = filtered_states(search, start) if filtered else search.states(start)
+        outlook = None if restarts is None else outlook_for(problem, search)
         outcome = run(
-            filtered_states(search, start) if filtered else search.states(start),
+            states if outlook is None else outlook.states(states),
             tolerance=search.tolerance,
             maxiter=request.maxiter or restarts or _RESTARTS * request.n,
             callback=record,
         )
+    if outlook is not None and outlook.gave_up:
+        outcome = replace(outcome, status=Status.MAX_ITERATIONS)
     solved = _solved(request, problem, outcome, search.tolerance, options, surrogate)
     if not looks:
         return solved
@@ -182,7 +188,8 @@ def _searched(
 
 
 def _dense(request: Request, options: Options) -> Solved:
-    outcome = run(dense_pairs(request), tolerance=0.0, maxiter=1, callback=options.callback)
+    more = most_left(request.k) if options.keep_surrogate else 0
+    outcome = run(dense_pairs(request, more), tolerance=0.0, maxiter=1, callback=options.callback)
     return _solved(request, None, outcome, 0.0, options)
 
 

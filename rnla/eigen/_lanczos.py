@@ -25,9 +25,9 @@ _NOISE = 10.0
 _ROOT_SHARE, _LEAST_SHARE = 0.6, 0.2
 # In units of what the operator has shown to round.
 _ROUNDOFFS = 10.0
-# What the eigenvalues of T cost per cube of their number, in multiplications of a step, and steps
-# without a look.
-_LOOK_PRICE, _MOST_STRIDE = 10.0, 4.0
+# What the eigenvalues of T cost per cube of their number, and the calls of a step, in its
+# multiplications; how much less than steps looks should cost, and steps without a look.
+_LOOK_PRICE, _CALLS, _LESS, _MOST_STRIDE = 10.0, 3e6, 4.0, 8.0
 # Rows up to which a basis that can hold the whole space may as well do so.
 _WHOLE = 20
 # Looks at an error that does not fall any more.
@@ -104,12 +104,11 @@ class BlockLanczos:
         block = self._first_block(start)
         stop = yield RitzState(0, np.inf, False, lambda: block)
         while True:
-            remainder = self.basis.extend(block)
+            remainder = self.basis.extend(block, _NOISE)
             self.steps += 1
             if self.lanczos and not self.searched:
                 self.noise = max(self.noise, self.basis.leak)
-            projections = self.basis.projections
-            block = self._orthonormal(remainder, projections) if self.lanczos else block[:, :0]
+            block = self._next_block(remainder) if self.lanczos else block[:, :0]
             room = self.plan.capacity - self.basis.size
             full = room < (block.shape[1] if self.lanczos else self.plan.block)
             whole = self.basis.size >= self.problem.n or (self.lanczos and block.shape[1] == 0)
@@ -158,6 +157,11 @@ class BlockLanczos:
         if not X.shape[1]:
             raise np.linalg.LinAlgError("`M` must be positive: no vector has a positive norm")
         return np.asarray(X[:, : self.plan.capacity])
+
+    def _next_block(self, remainder: NDArray[Any]) -> NDArray[Any]:
+        if self.basis.block is not None:
+            return self.basis.block
+        return self._orthonormal(remainder, self.basis.projections)
 
     def _orthonormal(
         self, X: NDArray[Any], projections: int = 0, *, noise: float = _NOISE
@@ -285,14 +289,14 @@ class BlockLanczos:
         It is not put off so long that looking would cost little beside the steps.
         """
         size = self.basis.size
-        step = self.plan.block * self.problem.n * (size + self.plan.row_cost)
-        stride = 1 + _LOOK_PRICE * size**3 / step
+        step = _CALLS + self.plan.block * self.problem.n * (size + self.plan.row_cost)
+        stride = 1 + _LESS * _LOOK_PRICE * size**3 / step
         stride = min(stride, _MOST_STRIDE) if self.probe is None else 1.0
         before, self.looked = self.looked, (self.steps, error)
         if before is not None and self.tolerance < error < before[1]:
             rate = np.log(before[1] / error) / (self.steps - before[0])
             stride = min(stride, np.log(error / self.tolerance) / rate / 2)
-        self.next_look = self.steps + max(1, int(stride))
+        self.next_look = self.steps + max(1, round(stride))
 
     def _answer(self, ritz: Ritz) -> RitzState:
         if self.candidate is None:

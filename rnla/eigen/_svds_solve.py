@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from rnla.eigen._svds_krylov import Aim, TripletIteration, TripletState, golub_k
 from rnla.eigen._svds_operator import AdjointView, ScaledView
 from rnla.eigen._svds_precondition import GramFactor, GramPreconditioner, sketched_factor
 from rnla.eigen._svds_smallest import GUARD, lobpcg
+from rnla.eigen._svds_squares import prefers_squares, squares_started
 from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
 from rnla.linalg.orth import orthonormal_block, random_block
 from rnla.linalg.quiet import quiet_blas
@@ -146,7 +147,11 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
         verify=request.verify,
         both=request.returned is True or request.returned == ("vh" if problem.wide else "u"),
     )
-    if method == "krylov":
+    context: AbstractContextManager[None] = nullcontext()
+    if method == "krylov" and problem.root == 1 and prefers_squares(request, A):
+        iteration = squares_started(A, problem.entries(), request, aim, size)
+    elif method == "krylov":
+        context = quiet_blas(problem.core, size.block)
         iteration = _krylov(request, problem, aim, size)
     else:
         iteration = _preconditioned(request, problem, aim, size, method)
@@ -158,7 +163,7 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
         if state.residuals is not None:
             looks.append((state.sigma, state.residuals))
 
-    with quiet_blas(problem.core, size.block) if method == "krylov" else nullcontext():
+    with context:
         outcome = run(iteration, tolerance=request.residual, maxiter=maxiter, callback=record)
     state = outcome.state
     assert isinstance(state, TripletState)

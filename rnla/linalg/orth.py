@@ -17,9 +17,9 @@ InnerProduct = Callable[[NDArray[Any]], NDArray[Any]]
 # A unit column shorter than this many roundoffs after projection is rounding error.
 _VANISHED = 100
 # A round that leaves columns at least this long loses no orthogonality.
-_KEPT_LENGTH = 0.5
+KEPT_LENGTH = 0.5
 # By how much the orthonormalisation of a block may magnify what is left of it along the basis.
-_MOST_GROWTH = 8.0
+MOST_GROWTH = 8.0
 _ROUNDS = 12
 _PATIENCE = 4
 _DRAWS = 4
@@ -217,15 +217,15 @@ def _orthonormal(
         if Q.shape[1] == 0:
             return Q
         # What is left along V grows with the inverse factor of the block.
-        skipped = round_ < projections and growth < _MOST_GROWTH
+        skipped = round_ < projections and growth < MOST_GROWTH
         if V.shape[1] and not skipped:
             Q = _project(Q, V, MV)
         # A direction keeps its length from the second round on. What goes on vanishing is the
         # rounding error of an ill-conditioned M.
-        shortest = _KEPT_LENGTH if round_ >= _PATIENCE else _VANISHED * np.finfo(Q.dtype).eps
+        shortest = KEPT_LENGTH if round_ >= _PATIENCE else _VANISHED * np.finfo(Q.dtype).eps
         Q, clean, factor = _orthogonalise(Q, inner, float(shortest))
         growth *= factor
-        if clean and (not skipped or (projections > 1 and growth < _MOST_GROWTH)):
+        if clean and (not skipped or (projections > 1 and growth < MOST_GROWTH)):
             return Q
     raise np.linalg.LinAlgError("the inner product is not positive on the block")
 
@@ -267,11 +267,11 @@ def _orthogonalise(
     if len(lengths) == 0:
         return Q, True, 1.0
     G = G / (lengths[:, None] * lengths)
-    inverse = _inverse_cholesky(G, eps)
+    inverse = inverse_cholesky(G, eps)
     if inverse is not None:
-        close = float(np.abs(G - np.eye(len(G))).sum(axis=0).max()) < _KEPT_LENGTH
+        close = float(np.abs(G - np.eye(len(G))).sum(axis=0).max()) < KEPT_LENGTH
         factor = inverse / lengths[:, None]
-        unchanged = bool(close and lengths.min() > _KEPT_LENGTH)
+        unchanged = bool(close and lengths.min() > KEPT_LENGTH)
         return combination(Q, factor), unchanged, float(np.abs(factor).max())
     Q = Q / lengths
     if inner is not None:
@@ -281,8 +281,21 @@ def _orthogonalise(
     return np.ascontiguousarray(W[:, :rank]), False, np.inf
 
 
-def _inverse_cholesky(G: NDArray[Any], eps: float) -> NDArray[Any] | None:
-    """Return T with ``T^H G T = I``, upper triangular; None if G is not safely positive."""
+def inverse_cholesky(G: NDArray[Any], eps: float) -> NDArray[Any] | None:
+    """Return the inverse of the Cholesky factor of a Gram matrix.
+
+    Parameters
+    ----------
+    G : ndarray, shape (b, b)
+        Of columns of unit length.
+    eps : float
+        Of the columns' precision.
+
+    Returns
+    -------
+    ndarray, shape (b, b), or None
+        T with ``T^H G T = I``, upper triangular; None if G is not safely positive.
+    """
     try:
         L = np.linalg.cholesky(G)
         T: NDArray[Any] = np.triu(np.linalg.inv(L).conj().T)

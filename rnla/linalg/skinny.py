@@ -14,9 +14,9 @@ from rnla._kernels import skinny
 # are more than these, for which it packs the matrix with profit.
 _LANES = (4, 8, 16)
 _REAL = (np.float32, np.float64)
-# Bytes from which the matrix is read from memory, where BLAS would read and pack it; and rows and
+# Bytes from which the matrix leaves a core's cache, and BLAS would read and pack it; and rows and
 # columns below which BLAS does not.
-_LEAST_BYTES, _LEAST_COLUMNS, _LEAST_ROWS = 1 << 24, 64, 512
+_LEAST_BYTES, _LEAST_COLUMNS, _LEAST_ROWS = 1 << 22, 64, 512
 # The same parts for every number of threads.
 _PART_ROWS, _MOST_PARTS = 256, 64
 
