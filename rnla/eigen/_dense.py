@@ -18,11 +18,12 @@ from rnla.eigen._plan import RitzState
 from rnla.eigen._validate import Request
 from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
 
-# Below these orders LAPACK wins whatever is asked for.
-_SMALL = {"dense": 800, "sparse": 120, "operator": 64}
-# An inverse of a dense matrix costs about as much, and a search with one is at the mercy of
-# rounding errors where A has a large null space.
-_INVERTED = 1000
+# Up to these orders LAPACK wins whatever is asked for.
+_SMALL = {"dense": 800, "sparse": 500, "operator": 64}
+# The same near a shift: the inverse of a sparse matrix is cheap. That of a dense one costs about as
+# much as LAPACK, and a search with it is at the mercy of rounding errors where A has a large null
+# space.
+_INVERTED = {"dense": 1000, "sparse": 200, "operator": 64}
 # Above this share of the spectrum it wins up to these orders.
 _SHARE = {"dense": 5, "sparse": 10, "operator": 10}
 _LARGE = {"dense": 20_000, "sparse": 3000, "operator": 3000}
@@ -96,9 +97,8 @@ def prefers_dense(request: Request) -> bool:
         kind = "dense"
     n, k = request.n, request.k
     inverted = request.sigma is not None or request.selection.which == "SM"
-    if inverted and kind == "dense" and n <= _INVERTED:
-        return True
-    return n <= _SMALL[kind] or (k * _SHARE[kind] > n and n <= _LARGE[kind])
+    small = (_INVERTED if inverted else _SMALL)[kind]
+    return n <= small or (k * _SHARE[kind] > n and n <= _LARGE[kind])
 
 
 def dense_pairs(request: Request, more: int = 0) -> Iteration:

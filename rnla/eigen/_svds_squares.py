@@ -1,4 +1,4 @@
-"""A start for singular triplets of a dense matrix: eigenvectors of its Gram matrix.
+"""A start for singular triplets of a matrix with few columns: eigenvectors of its Gram matrix.
 
 The matrix is read once for all columns, in the one product that BLAS is best at; what follows is of
 the order of the smaller side. Squares cost digits of small singular values, so nothing is returned
@@ -6,6 +6,8 @@ from here: triplets are formed from products of A with the vectors, and judged b
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +22,13 @@ from rnla.eigen._svds_check import Request
 from rnla.eigen._svds_choose import Sizes
 from rnla.eigen._svds_krylov import GUARD, Aim, TripletIteration, golub_kahan
 from rnla.eigen._validate import Request as SquareRequest
-from rnla.linalg.block import BlockOperator, DenseBlock
+from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
 from rnla.linalg.orth import random_block
 
 # Order up to which the product costs no more than the steps that it saves: it takes as long as
-# n / 80 readings of A and its adjoint.
-_MOST_COLUMNS = 1500
+# n / 80 readings of A and its adjoint. For sparse matrices it should also add no more than so many
+# times n^2 numbers.
+_MOST_COLUMNS, _MOST_SPARSE, _UPDATES = 1500, 700, 32
 # Part of the norm down to which squares tell copies of a singular value apart.
 _CLEAR = 1 / 64
 
@@ -45,23 +48,30 @@ def prefers_squares(request: Request, A: BlockOperator) -> bool:
     bool
         False where the caller has chosen the basis.
     """
-    if not isinstance(request.A, DenseBlock) or not request.largest or request.solver == "krylov":
+    if not request.largest or request.solver == "krylov" or request.v0 is not None:
         return False
     if request.ncv is not None or request.maxiter is not None or request.block_size is not None:
         return False
-    return request.v0 is None and request.k < A.shape[1] <= _MOST_COLUMNS
+    core, n = request.A, A.shape[1]
+    if isinstance(core, DenseBlock):
+        return request.k < n <= _MOST_COLUMNS
+    if not isinstance(core, SparseBlock) or not request.k < n <= _MOST_SPARSE:
+        return False
+    rows = core.columns if core.shape[0] < core.shape[1] else core.rows
+    counts = np.diff(rows.indptr).astype(np.float64)
+    return float(counts @ counts) <= _UPDATES * n * n
 
 
 def squares_started(
-    A: BlockOperator, entries: NDArray[np.inexact], request: Request, aim: Aim, size: Sizes
+    A: BlockOperator, entries: Any, request: Request, aim: Aim, size: Sizes
 ) -> TripletIteration:
     """Yield triplets, first those that eigenvectors of ``A^H A`` give.
 
     Parameters
     ----------
     A : BlockOperator, shape (m, n)
-        View of a dense matrix with m >= n.
-    entries : ndarray, shape (m, n)
+        View of a dense or sparse matrix with m >= n.
+    entries : ndarray or csr_array, shape (m, n)
         Of that view.
     request : Request
         With the matrix, which counts products.
@@ -95,12 +105,14 @@ def squares_started(
         basis = GolubKahan(A, X[:, :0], size.capacity, request.rng)
         basis.adopt(X)
         least = float(np.sqrt(max(float(found.values.min()), 0.0)))
-        searched = found.verified and least >= _CLEAR * basis.norm
+        searched = bool(found.verified) and least >= _CLEAR * basis.norm
         yield from golub_kahan(basis, aim, size.block, searched=searched)
 
 
-def _gram(A: NDArray[np.inexact]) -> NDArray[np.inexact]:
+def _gram(A: Any) -> NDArray[np.inexact]:
     """Return ``A^H A`` by the BLAS that belongs to LAPACK, whose threads NumPy's would disturb."""
+    if not isinstance(A, np.ndarray):
+        return np.asarray((A.T.conj() @ A).toarray())
     multiply = get_blas_funcs("gemm", (A,))
     if A.flags.f_contiguous:
         return np.asarray(multiply(1, A, A, trans_a=2))
