@@ -215,6 +215,8 @@ class Basis:
         self.T[:stop, start:stop] = H
         self.T[start:stop, :start] = H[:start].conj().T
         corner = self.T[start:stop, start:stop]
+        if start == 0:
+            self.problem.check_hermitian(corner, self.length)
         self.T[start:stop, start:stop] = (corner + corner.conj().T) / 2
         return remainder
 
@@ -293,6 +295,10 @@ class Basis:
         self.size = count
         self._recent = None
         self._reorthonormalise(ritz.theta[:count], E.sum(axis=0) - np.eye(count))
+
+    def clear(self) -> None:
+        """Forget all vectors."""
+        self.size, self._recent = 0, None
 
     def _stores(self) -> list[NDArray[Any]]:
         kept = [self._v, self._w] if self.keeps_products else [self._v]

@@ -15,6 +15,7 @@ from rnla._core.driver import Iteration
 from rnla._core.threads import single_threaded_blas
 from rnla.eigen._basis import Ritz
 from rnla.eigen._plan import RitzState
+from rnla.eigen._problem import refuse_skew
 from rnla.eigen._validate import Request
 from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
 
@@ -118,6 +119,11 @@ def dense_pairs(request: Request, more: int = 0) -> Iteration:
     """
     A = _dense(request.A, request.dtype)
     M = None if request.M is None else _dense(request.M, request.dtype)
+    # NumPy's threads would spin beside those of SciPy's LAPACK.
+    with single_threaded_blas():
+        _check_hermitian(A, "A")
+        if M is not None:
+            _check_hermitian(M, "M")
     values, X = _pencil(A, M, request, min(request.k + more, request.n))
     # One that is infinite belongs to a singular M and to nobody.
     order = request.selection.order(shifted(values, request))
@@ -125,7 +131,6 @@ def dense_pairs(request: Request, more: int = 0) -> Iteration:
     space = Ritz(values[order], np.eye(len(values))[:, order], X, None)
     order = order[: request.k]
     values, X = values[order], X[:, order]
-    # NumPy's threads would spin beside those of SciPy's LAPACK in the next call.
     with single_threaded_blas():
         R = A @ X - (X if M is None else M @ X) * values
     yield RitzState(
@@ -148,6 +153,13 @@ def _dense(A: BlockOperator, dtype: Any) -> NDArray[Any]:
     if dense.dtype.kind == "c" or dtype.kind != "c":
         return np.asarray(dense, dtype)
     return dense
+
+
+def _check_hermitian(A: NDArray[Any], name: str) -> None:
+    # LAPACK reads one triangle alone.
+    X = np.random.default_rng(0).standard_normal((len(A), 2)).astype(A.dtype)
+    W = A @ X
+    refuse_skew(X.conj().T @ W, float(np.linalg.norm(W)), name, A.dtype)
 
 
 def _pencil(

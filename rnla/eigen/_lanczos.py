@@ -38,6 +38,8 @@ _REFRESH = 8
 _SAFE_POWER = 0.45
 # Least columns of the block that searches the complement: one or two would see too little.
 _PROBE = 4
+# Restarts after which residuals have led nowhere: the noise of an operator Lanczos alone tells.
+_TURN = 6
 # A correction that gains less than this so many times in a row is worse than none.
 _GAIN, _STRIKES = 0.7, 2
 # The accuracy, in decimals, at which Ritz values of the complement tell what they have to.
@@ -356,12 +358,26 @@ class BlockLanczos:
                 if self.builds % _REFRESH == 0 and self.tolerance < _ROUNDING * self.eps:
                     self.basis.refresh()
             return block
+        if full and self._must_turn():
+            return self._turned(ritz)
         errors = self._errors(ritz, norms, rounded=True)
         active = np.flatnonzero(errors > self.tolerance)[: self.plan.block]
         D = self._correction(ritz, active, float(errors.max()))
         if full:
             self.basis.restart(ritz, self.plan.kept)
         return self._orthonormal(D)
+
+    def _must_turn(self) -> bool:
+        free = self.correction is None and self.probe is None and not self.mending
+        return free and self.builds >= _TURN
+
+    def _turned(self, ritz: Ritz) -> NDArray[Any]:
+        """Return the first block of a Lanczos search that starts from what residuals have found."""
+        self.lanczos, self.patience = True, Patience()
+        X = ritz.vectors(slice(0, self.plan.guarded))
+        self.basis.clear()
+        mixture = random_block(self.rng, (X.shape[1], self.plan.block), X.dtype)
+        return self._orthonormal(X @ mixture, noise=0.0)
 
     def _correction(self, ritz: Ritz, active: NDArray[np.intp], error: float) -> NDArray[Any]:
         """Return corrected residuals, or the residuals alone where the surrogate is of no help."""

@@ -8,8 +8,36 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.linalg.block import BlockOperator, DenseBlock
+from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
 from rnla.linalg.orth import InnerProduct
+
+
+def refuse_skew(T: NDArray[Any], length: float, name: str, dtype: Any) -> None:
+    """Raise an exception if ``T = X^H A X`` says that A is not Hermitian.
+
+    Parameters
+    ----------
+    T : ndarray, shape (b, b)
+        For a block of random vectors; for real A a single one tells nothing.
+    length : float
+        What rounding errors of T are relative to.
+    name : str
+        Of the matrix.
+    dtype : dtype
+        Its precision.
+
+    Raises
+    ------
+    ValueError
+        If it is not, by more than a third of its digits: matrices in double precision may have
+        been computed in single.
+    """
+    skew = float(np.linalg.norm(T - T.conj().T))
+    if skew > np.cbrt(np.finfo(dtype).eps) * length:
+        raise ValueError(
+            f"`{name}` must be symmetric, or Hermitian if complex: "
+            f"<x, {name} y> and <{name} x, y> differ by {skew:.1e} of {length:.1e}"
+        )
 
 
 class Problem(ABC):
@@ -129,6 +157,24 @@ class Problem(ABC):
             Real.
         """
         return theta + self.sigma
+
+    def check_hermitian(self, T: NDArray[Any], length: float) -> None:
+        """Refuse a matrix whose entries are at hand and do not make it Hermitian.
+
+        Parameters
+        ----------
+        T : ndarray, shape (b, b)
+            ``Q^H OP Q`` for random orthonormal Q.
+        length : float
+            Of the longest column of ``OP Q``.
+
+        Raises
+        ------
+        ValueError
+            If it is not, by much more than rounding errors.
+        """
+        if self.is_original and isinstance(self.main, DenseBlock | SparseBlock):
+            refuse_skew(T, length, "A", self.dtype)
 
     def _product_with(self, M: BlockOperator | None) -> InnerProduct | None:
         return None if M is None else lambda X: M.product(X).astype(self.dtype, copy=False)

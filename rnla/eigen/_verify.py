@@ -12,6 +12,8 @@ from rnla.eigen._select import Selection
 _LEAST_STEPS = 3
 _STEPS = 8
 _OUTSIDE = 2
+# Values rise by their residuals at the most, where nothing is missed.
+_SLACK = 1.25
 # What a Ritz value may rise yet, in units of its last rise.
 _TREND = 3.0
 
@@ -52,7 +54,7 @@ class Probe:
     ) -> None:
         self.selection = selection
         self.keys = selection.keys(theta)
-        self.allowed = 2 * float(allowed.max())
+        self.allowed = _SLACK * float(allowed.max())
         self.start = step
         self.near: NDArray[Any] | float = -np.inf
         self.end = step + max(_STEPS, int(share * step))
@@ -82,7 +84,8 @@ class Probe:
         near = self.selection.keys(theta)[k : k + _OUTSIDE]
         risen = float(np.max(near - self.near))
         self.near = near
-        if step < self.start + _LEAST_STEPS:
+        if step < self.start + _LEAST_STEPS or np.max(radii[:k]) > self.allowed:
+            # What has come among the wanted ones and is still uncertain may yet rise.
             return None
         # A Ritz value that still rises has not come near the eigenvalue it will end at.
         seen = slice(0, k + _OUTSIDE)
