@@ -3,6 +3,7 @@
 python bench/eigsh.py
 python bench/eigsh.py --tables missed --seeds 10
 python bench/eigsh.py --tables seconds --dense 4000 --k 10,50,200
+python bench/eigsh.py --tables middle --middle 500,1000,1500,2000,3000
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import eigen_cases as cases
 
 ENRON = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "email-Enron.npz"
-TABLES = ("missed", "seconds", "sequence")
+TABLES = ("missed", "seconds", "middle", "sequence")
 TOLERANCES = [0.0, 1e-10, 1e-8, 1e-6, 1e-4]
 CHANGES = [1e-4, 1e-3, 1e-2]
 MISSED = {
@@ -125,6 +126,12 @@ def kernel_matrix(n: int) -> np.ndarray:
     return np.exp(-distances / 64)
 
 
+def random_symmetric(n: int) -> np.ndarray:
+    """Return a matrix with eigenvalues from a semicircle, whose end no polynomial finds soon."""
+    A = np.random.default_rng(0).standard_normal((n, n))
+    return A + A.T
+
+
 def timed_rows(name: str, A: Any, k: int, repeat: int, tol: float) -> list[dict[str, Any]]:
     start = np.random.default_rng(1).uniform(-1, 1, A.shape[0])
     contenders: dict[str, Callable[[Any], Any]] = {
@@ -214,6 +221,35 @@ def sequence_row(
     }
 
 
+def seconds_table(report: Report, arguments: Any) -> None:
+    rows = []
+    for n in arguments.dense:
+        A = kernel_matrix(n)
+        for k in arguments.k:
+            rows += timed_rows(f"RBF kernel {n}", A, k, arguments.repeat, arguments.tol)
+    if arguments.grid:
+        L = cases.square_laplacian(arguments.grid)[0]
+        for k in arguments.grid_k:
+            title = f"square grid {arguments.grid}"
+            rows += timed_rows(title, L, k, arguments.repeat, arguments.tol)
+    if ENRON.exists():
+        E = scipy.sparse.load_npz(ENRON).astype(float).tocsr()
+        for k in arguments.sparse_k:
+            rows += timed_rows("email-Enron", E, k, arguments.repeat, arguments.tol)
+    report.table(f"Seconds, tol={arguments.tol:.0e}", SECONDS, rows)
+    if not ENRON.exists():
+        report.note(f"{ENRON.name} is not there: no times for it")
+
+
+def middle_table(report: Report, arguments: Any) -> None:
+    rows = []
+    for n in arguments.middle:
+        for name, A in (("RBF kernel", kernel_matrix(n)), ("random", random_symmetric(n))):
+            for k in arguments.middle_k:
+                rows += timed_rows(f"{name} {n}", A, k, arguments.repeat, arguments.tol)
+    report.table(f"Seconds, dense, tol={arguments.tol:.0e}", SECONDS, rows)
+
+
 def main(argv: list[str] | None = None) -> None:
     options = parser(__doc__)
     options.add_argument("--tables", type=several(str), default=list(TABLES))
@@ -222,6 +258,8 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument("--dense", type=several(int), default=[4000])
     options.add_argument("--k", type=several(int), default=[10, 50, 200])
     options.add_argument("--sparse-k", type=several(int), default=[6, 50, 100])
+    options.add_argument("--middle", type=several(int), default=[500, 1000, 1500, 2000, 3000])
+    options.add_argument("--middle-k", type=several(int), default=[1, 6, 20])
     options.add_argument("--grid", type=int, default=150, help="of so many points a side; 0: none")
     options.add_argument("--grid-k", type=several(int), default=[6, 12, 24])
     options.add_argument("--repeat", type=int, default=5)
@@ -232,6 +270,7 @@ def main(argv: list[str] | None = None) -> None:
         arguments.orders, arguments.seeds, arguments.repeat = [120], 1, 1
         arguments.dense, arguments.k, arguments.sparse_k, arguments.length = [400], [6], [], 1
         arguments.grid, arguments.grid_k = 12, [4]
+        arguments.middle, arguments.middle_k = [200], [2]
     tolerances, changes = (
         (TOLERANCES[:1], CHANGES[:1]) if arguments.quick else (TOLERANCES, CHANGES)
     )
@@ -247,23 +286,9 @@ def main(argv: list[str] | None = None) -> None:
             f"of {sum(row['runs'] for row in rows)} runs"
         )
     if "seconds" in arguments.tables:
-        rows = []
-        for n in arguments.dense:
-            A = kernel_matrix(n)
-            for k in arguments.k:
-                rows += timed_rows(f"RBF kernel {n}", A, k, arguments.repeat, arguments.tol)
-        if arguments.grid:
-            L = cases.square_laplacian(arguments.grid)[0]
-            for k in arguments.grid_k:
-                title = f"square grid {arguments.grid}"
-                rows += timed_rows(title, L, k, arguments.repeat, arguments.tol)
-        if ENRON.exists():
-            E = scipy.sparse.load_npz(ENRON).astype(float).tocsr()
-            for k in arguments.sparse_k:
-                rows += timed_rows("email-Enron", E, k, arguments.repeat, arguments.tol)
-        report.table(f"Seconds, tol={arguments.tol:.0e}", SECONDS, rows)
-        if not ENRON.exists():
-            report.note(f"{ENRON.name} is not there: no times for it")
+        seconds_table(report, arguments)
+    if "middle" in arguments.tables:
+        middle_table(report, arguments)
     if "sequence" in arguments.tables:
         n = 120 if arguments.quick else 800
         rows = sequence_rows(n, arguments.length, changes)

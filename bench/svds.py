@@ -3,6 +3,7 @@
 python bench/svds.py
 python bench/svds.py --matrices amazon0302 --k 10,50 --shapes 1e5x200 --condition 1e2,1e12
 python bench/svds.py --seeds 20
+python bench/svds.py --matrices "" --shapes 1000x200,3000x1000 --condition 10 --smallest 0
 """
 
 from __future__ import annotations
@@ -267,7 +268,7 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument("--k", type=several(int), default=[10, 50])
     options.add_argument("--shapes", type=several(shape), default=[(10_000, 100), (100_000, 200)])
     options.add_argument("--condition", type=several(float), default=[1e2, 1e6, 1e12])
-    options.add_argument("--smallest", type=several(int), default=[1, 5])
+    options.add_argument("--smallest", type=several(int), default=[1, 5], help="0: none")
     options.add_argument("--repeat", type=int, default=3)
     options.add_argument("--seeds", type=int, default=0, help="runs for each row on missed copies")
     arguments = options.parse_args(argv)
@@ -283,7 +284,7 @@ def main(argv: list[str] | None = None) -> None:
             arguments.seeds, [300] if quick else [300, 600], [1e-4] if quick else _TOLERANCES
         )
         report.table(f"Sets that are wrong, of {arguments.seeds} runs", _MISSED_COLUMNS, rows)
-    for name in arguments.matrices:
+    for name in filter(None, arguments.matrices):
         A = load(name)
         if A is None:
             print(f"\n{name} skipped: no such file in shared/data beside the repository")
@@ -296,10 +297,10 @@ def main(argv: list[str] | None = None) -> None:
             A = tall(m, n, condition)
             exact = np.linalg.svd(np.linalg.qr(A, mode="r"), compute_uv=False)
             if condition == arguments.condition[0]:
-                for k in arguments.k[:1]:
+                for k in (k for k in arguments.k if k < n):
                     rows = largest(A, k, arguments.repeat, exact)
                     report.table(f"{m} x {n}, dense: {k} largest", _COLUMNS, rows)
-            for k in arguments.smallest:
+            for k in filter(None, arguments.smallest):
                 rows = smallest(A, k, arguments.repeat, exact)
                 title = f"{m} x {n}, condition {condition:.0e}: {k} smallest"
                 report.table(title, _COLUMNS, rows)

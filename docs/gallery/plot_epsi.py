@@ -24,8 +24,9 @@ SWEEPS = 50
 # Ten singular values of a graph
 # ------------------------------
 #
-# The e-mail network of Enron where its file lies beside the checkout (``shared/data``), else a
-# random directed graph whose degrees follow a power law.
+# The e-mail network of Enron and the products bought together at Amazon, where their files lie
+# beside the checkout (``shared/data``), else a random directed graph whose degrees follow a power
+# law.
 
 
 def power_law_graph(n, degree):
@@ -37,14 +38,11 @@ def power_law_graph(n, degree):
     return scipy.sparse.csr_array((np.ones(edges), (out, into)), shape=(n, n))
 
 
-files = [folder / "shared" / "data" / "email-Enron.npz" for folder in Path.cwd().parents]
-found = [file for file in files if file.exists()]
-if found:
-    name = "email-Enron"
-    A = scipy.sparse.csr_array(scipy.sparse.load_npz(found[0])).astype(float)
-else:
-    name = "power-law graph"
-    A = power_law_graph(6000, 10)
+graphs = {}
+for folder in Path.cwd().parents:
+    for file in sorted(folder.glob("shared/data/*.npz"), reverse=True):
+        graphs.setdefault(file.stem, scipy.sparse.csr_array(scipy.sparse.load_npz(file)) * 1.0)
+graphs = graphs or {"power-law graph": power_law_graph(6000, 10)}
 
 # %%
 # Lazy-EPSI corrects ten vectors in turn with one surrogate of rank 200, a Nyström approximation of
@@ -63,19 +61,22 @@ def subspace_iteration(A, k):
     return np.array(history)
 
 
-result = rnla.epsi(A, 10, hermitian=False, sketch_size=200, maxiter=SWEEPS, rtol=1e-14, rng=1)
-histories = {"subspace iteration": subspace_iteration(A, 10), "Lazy-EPSI": result.value_history}
-
 # %%
 # What is exact: block Krylov with many more products.
 
-exact = rnla.rsvd(A, 10, oversample=10, n_iter=25, method="block_krylov", rng=2)[1]
-fig, axes = plt.subplots(1, 2, figsize=(10, 4), sharey=True)
-for ax, (method, values) in zip(axes, histories.items(), strict=True):
-    ax.semilogy(np.maximum(np.abs(values - exact), 1e-13))
-    ax.set(title=f"{method}, {name}", xlabel="sweep")
-axes[0].set_ylabel("error of the singular value")
-axes[1].legend([str(j + 1) for j in range(10)], ncols=2, fontsize="small")
+rows = len(graphs)
+fig, grid = plt.subplots(rows, 2, figsize=(10, 4 * rows), sharey=True, squeeze=False)
+for axes, (name, A) in zip(grid, graphs.items(), strict=True):
+    exact = rnla.rsvd(A, 10, oversample=10, n_iter=25, method="block_krylov", rng=2)[1]
+    lazy = rnla.epsi(A, 10, hermitian=False, sketch_size=200, maxiter=SWEEPS, rtol=1e-14, rng=1)
+    histories = subspace_iteration(A, 10), lazy.value_history
+    for ax, method, values in zip(
+        axes, ("subspace iteration", "Lazy-EPSI"), histories, strict=True
+    ):
+        ax.semilogy(np.maximum(np.abs(values - exact), 1e-13))
+        ax.set(title=f"{method}, {name}", xlabel="sweep")
+    axes[0].set_ylabel("error of the singular value")
+grid[0, 1].legend([str(j + 1) for j in range(10)], ncols=2, fontsize="small")
 fig.tight_layout()
 
 # %%

@@ -12,8 +12,9 @@ from rnla.linalg.block import DenseBlock
 # Steps that LAPACK takes as long as, for each row of a matrix so large that its reading is all that
 # counts, and the rows of one whose reading takes as long as the rest of a step.
 _PER_ROW, _OVERHEAD_ROWS = 0.1, 1000
-# The part of these steps after which a rate is known, and how often all of them may be spent.
-_TRIAL, _MOST = 0.2, 2.0
+# The part of these steps after which a rate is known, but not before a basis holds so many times
+# the wanted vectors; and how often all of the steps may be spent.
+_TRIAL, _LEAST_SIZE, _MOST = 0.2, 6, 2.0
 # Steps that a search of the complement takes.
 _SECOND_SEARCH = 8
 
@@ -36,6 +37,7 @@ class Outlook:
 
     def __init__(self, search: BlockLanczos, steps: float) -> None:
         self.search, self.steps = search, steps
+        self.least = _LEAST_SIZE * search.k / search.plan.block
         self.looks: list[tuple[int, float]] = []
         self.gave_up = False
 
@@ -69,7 +71,7 @@ class Outlook:
         now, tolerance = self.search.steps, self.search.tolerance
         best = min(error, self.looks[-1][1] if self.looks else np.inf)
         self.looks.append((now, best))
-        if error <= tolerance or now < _TRIAL * self.steps:
+        if error <= tolerance or now < max(_TRIAL * self.steps, self.least):
             return now > _MOST * self.steps
         then, before = min(self.looks, key=lambda look: abs(2 * look[0] - now))
         if then == now:

@@ -81,3 +81,14 @@ def test_without_verification_it_says_so(rng):
         SUITE[0].build(rng), 3, which="LA", method="lanczos", verify=False, rng=rng, tol=1e-6
     )
     assert result.verified is False
+
+
+@pytest.mark.parametrize("tol", [1e-4, 1e-6])
+def test_what_rises_among_the_wanted_is_waited_for(tol, rng):
+    """Forty copies above a ladder that is finer than the tolerance: blocks see four at a time."""
+    spectrum = np.concatenate([np.ones(40), 1 - np.logspace(-3, 0, 258)])
+    result = solve(
+        cases.hermitian(spectrum, rng), 30, which="LA", tol=tol, method="lanczos", rng=rng
+    )
+    assert result.verified
+    assert np.abs(1 - result.values).max() < 2 * tol
