@@ -34,6 +34,9 @@ from rnla.trace._vectors import VectorStream, check_kind
 from rnla.trace._xnystrace import xnystrace_rounds
 from rnla.trace._xtrace import xtrace_rounds
 
+# Streams of test vectors for the steps of a sequence; those below are taken by single estimates.
+_FIRST_STREAM, _STREAMS = 16, 65_000
+
 
 def trace(
     A: Any,
@@ -97,6 +100,7 @@ def trace(
         The result for a matrix B close to A. Half of the products are made with B, and the
         estimate is ``c * previous.value`` plus Hutchinson's estimate of ``tr(A - c B)``, with the
         c of least variance. `previous` holds a reference to B, which must not have changed.
+        Equal seeds are no harm: every step of a sequence draws vectors of its own.
     block : int, optional
         Vectors that an operator or a callable gets at once, and that Hutchinson's estimator keeps;
         default 32. It bounds memory and does not change the result.
@@ -250,6 +254,7 @@ def _after(
     before = previous.source
     if before.shape != operand.shape:
         raise ValueError(f"`previous` must be of shape {operand.shape}, got {before.shape}")
+    operand.step = before.step + 1
     if not isinstance(method, Hutchinson):
         raise ValueError(f"`previous` is of no use to method='{method.name}'; leave `method` out")
     if budget.left(0) < 2:
@@ -262,5 +267,8 @@ def _after(
             f"`previous` must be of a {kind} matrix, as `A` is, got dtype {before.dtype}"
         )
     kind = vector_kind(method, complex_numbers=operand.dtype.kind == "c")
-    vectors = VectorStream.draw(operand.shape[1], kind, operand.dtype, rng)
+    # The same seed at every step must not mean the same vectors: errors would add up.
+    vectors = VectorStream.draw(operand.shape[1], kind, operand.dtype, rng).other(
+        _FIRST_STREAM + operand.step % _STREAMS
+    )
     return shift_rounds(operand, before, previous, vectors, budget)

@@ -47,6 +47,8 @@ class Operand:
         of matrices near the ends of the range are within it.
     unit : float
         That power, 1 where it is not needed.
+    step : int
+        How many matrices came before it in a sequence: equal seeds draw other vectors for each.
     source : object
         What the caller passed.
     """
@@ -66,7 +68,7 @@ class Operand:
     ) -> None:
         self.source, self.shape, self.dtype = source, shape, dtype
         self.width = WIDE_BLOCK if dense else block
-        self.n_matvec = 0
+        self.n_matvec = self.step = 0
         self.hermitian = self.semidefinite = self.rescaled = False
         self.unit = 1.0
         self._unit_is_set = False
