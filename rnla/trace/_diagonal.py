@@ -270,13 +270,17 @@ def xnysdiag_average(
         Its standard errors, as from `average_diagonals`.
     """
     core = semidefinite_core(Omega, Y)
-    products = downdate_sums(core, Omega)[1].astype(Y.dtype)
+    _, products, along, _ = downdate_sums(core, Omega)
+    products = (products + along).astype(Y.dtype)
+    rest = core.residuals()[1]
     mean, stderr = np.empty(len(Omega)), np.empty(len(Omega))
     inner = core.C.conj().T @ core.C
     for part, Z in core.downdates():
         residuals = Omega[part].conj() * products - Z.conj()
         mean[part], stderr[part] = average_diagonals(Z, Z, residuals, inner, real=True)
         mean[part] += np.sum(np.abs(core.B[part]) ** 2, axis=1, dtype=np.float64) - core.shift
+        if rest is not None:
+            mean[part] += (Omega[part].conj() * (core.B[part] @ rest)).real.mean(axis=1)
     return mean, stderr
 
 

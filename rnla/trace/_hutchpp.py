@@ -16,7 +16,7 @@ from rnla.trace._assumptions import check_products
 from rnla.trace._basis import Basis, numerical_rank
 from rnla.trace._estimate import mean_and_stderr
 from rnla.trace._input import BLOCK, WIDE_BLOCK, Operand
-from rnla.trace._nystrom import gram
+from rnla.trace._nystrom import form_of, product_of_columns
 from rnla.trace._rounds import Budget, Round, norm, rounding_floor
 from rnla.trace._vectors import VectorStream, column_dots, column_norms
 
@@ -183,11 +183,18 @@ def na_hutchpp_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -
     k, m = s // 4, s // 2
     S, R = vectors.columns(0, k), vectors.other(1).columns(0, m)
     W, Z = operand.product(S), operand.product(R)
-    gram(np.hstack([S, R]), np.hstack([W, Z]), "na_hutchpp")
+    eps = float(np.finfo(operand.dtype).eps)
+    core = product_of_columns(S, Z)
+    whole = np.block(
+        [[product_of_columns(S, W), core], [product_of_columns(R, W), product_of_columns(R, Z)]]
+    )
+    size = np.hypot(norm(S), norm(R)) * np.hypot(norm(W), norm(Z))
+    form = form_of(whole, size, eps, "na_hutchpp")
     # (S* Z)^+ as a product of two factors, small singular values left out.
-    double = np.result_type(operand.dtype, np.float64)
-    U, sigma, Vh = np.linalg.svd((S.conj().T @ Z).astype(double), full_matrices=False)
-    cutoff = m * float(np.finfo(operand.dtype).eps) * np.max(sigma, initial=0.0)
+    U, sigma, Vh = np.linalg.svd(core, full_matrices=False)
+    cutoff = m * eps * np.max(sigma, initial=0.0)
+    if form.skew is not None:
+        cutoff = max(cutoff, form.noise)
     rank = int(np.sum(sigma > cutoff))
     left = (Z @ (Vh[:rank].conj().T / sigma[:rank]).astype(operand.dtype)).astype(operand.dtype)
     right = W @ U[:, :rank].astype(operand.dtype)

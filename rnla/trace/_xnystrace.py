@@ -104,12 +104,12 @@ def nystrom_samples(
         core = semidefinite_core(Omega, Y)
     else:
         core = symmetric_core(Omega, Y, refuse_negative=refuse_negative)
-    K, products = downdate_sums(core, Omega)
+    K, products, along, skew = downdate_sums(core, Omega)
     squares = np.diagonal(K).real
     value = float(np.sum(core.signs * np.sum(np.abs(core.B) ** 2, axis=0, dtype=np.float64)))
     value -= core.shift * n
-    masses = np.abs(products) ** 2
-    residuals = masses / core.h + core.dropped
+    masses = (products.conj() * (products + along)).real
+    residuals = masses / core.h + core.dropped + skew
     if inverse is not None:
         residuals = residuals * complement_factors(inverse, n)
     pairs = _pairs(core, K, masses, None if inverse is None else pair_factors(inverse, n))
@@ -134,12 +134,21 @@ def _pairs(
     return np.asarray(residuals * (1.0 if factors is None else factors) - removed)
 
 
-def downdate_sums(core: Core, Omega: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the Gram matrix of the z_i, and ``z_i* w_i``, for the downdates of a core."""
+def downdate_sums(
+    core: Core, Omega: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | float, NDArray[np.float64]]:
+    """Return the Gram matrix of the z_i, and ``z_i* w_i``; and what asymmetry does.
+
+    That is to be added to the latter and, after that, to ``w_i* (A - N) w_i``.
+    """
     s = Omega.shape[1]
     K = np.zeros((s, s), core.C.dtype)
     products = np.zeros(s, core.C.dtype)
+    skew = np.zeros(s)
+    along, rest = core.residuals()
     for part, Z in core.downdates():
         K += Z.conj().T @ Z
         products += np.einsum("ij,ij->j", Z.conj(), Omega[part])
-    return K, products
+        if rest is not None:
+            skew += np.einsum("ij,ij->j", Omega[part].conj(), core.B[part] @ rest).real
+    return K, products, along, skew
