@@ -103,7 +103,8 @@ def trace(
         Equal seeds are no harm: every step of a sequence draws vectors of its own.
     block : int, optional
         Vectors that an operator or a callable gets at once, and that Hutchinson's estimator keeps;
-        default 32. It bounds memory and does not change the result.
+        default 32. It bounds memory and does not change the result. An array, which is no smaller
+        than that, is multiplied with 96 at once whatever it says, so that bits do not depend on it.
     shape : int or (int, int), optional
         Of a callable.
     dtype : dtype, optional
@@ -140,8 +141,8 @@ def trace(
     -----
     Products: "hutchinson" makes one per test vector, "xtrace" two, "xnystrace" and "xsymtrace" one;
     "hutchpp" two for each column of its sketch and one for each residual sample. Beside them,
-    ``O(n s^2)`` flops for s products and at most ``3 n s`` numbers of memory; "hutchinson"
-    needs ``2 n`` times `block`.
+    ``O(n s^2)`` flops for s products and at most ``3 n s + 5 s^2`` numbers of memory; "hutchinson"
+    needs ``4 n`` times `block`. What a callable needs itself comes on top.
 
     Which error bar. It is Student's interval on the samples, with a floor for rounding. The samples
     of "xtrace" and its kin depend on each other: their spread alone would be too small, by a factor

@@ -74,7 +74,7 @@ def diag(
         needed if A is Hermitian.
     block : int, optional
         Vectors that an operator or a callable gets at once, and that "bks" keeps; default 32. It
-        bounds memory and does not change the result.
+        bounds memory and does not change the result. Arrays are multiplied with 96 at once.
     shape : int or (int, int), optional
         Of a callable.
     dtype : dtype, optional
@@ -109,8 +109,8 @@ def diag(
     Notes
     -----
     Products: "bks" makes one per test vector, "xdiag" two, "xnysdiag" one. Beside them, ``O(n
-    s^2)`` flops for s products and at most ``3 n s`` numbers of memory; "bks" needs ``2 n`` times
-    `block`.
+    s^2)`` flops for s products and at most ``3 n s + 7 s^2`` numbers of memory; "bks" needs ``5 n``
+    times `block`.
 
     Which one. The error of "bks" in entry i is the norm of the rest of row i over ``sqrt(s)``.
     For a flat spectrum nothing does better: "bks" is then the most accurate by a factor of about

@@ -26,7 +26,7 @@ from rnla.trace._vectors import VectorStream, column_norms
 from rnla.trace._xnystrace import downdate_sums
 
 _START = 16
-_ROWS = 1024
+_ROWS = 256
 
 
 class Moments:
@@ -174,8 +174,9 @@ def xdiag_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> Ite
         check_products(operand, sketch.Q, sketch.Z)
         check_adjoint(sketch.R, sketch.Z, sketch.Omega)
         value, stderr = xdiag_average(sketch.Omega, sketch.Q, sketch.R, sketch.Z)
-        count = sketch.Omega.shape[1]
-        yield _round(operand, "xdiag", value, stderr, sketch.size, count - 1.0)
+        count, size = sketch.Omega.shape[1], sketch.size
+        del sketch
+        yield _round(operand, "xdiag", value, stderr, size, count - 1.0)
 
 
 def xdiag_average(
@@ -245,8 +246,9 @@ def xnysdiag_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> 
             yield from exact_diagonal(operand, "xnysdiag, then exact (as cheap)")
             return
         value, stderr = xnysdiag_average(sketch.Omega, sketch.Y)
-        count = sketch.Omega.shape[1]
-        yield _round(operand, "xnysdiag", value, stderr, sketch.size, count - 1.0)
+        count, size = sketch.Omega.shape[1], sketch.size
+        del sketch
+        yield _round(operand, "xnysdiag", value, stderr, size, count - 1.0)
 
 
 def xnysdiag_average(
@@ -269,7 +271,7 @@ def xnysdiag_average(
     stderr : ndarray, shape (n,)
         Its standard errors, as from `average_diagonals`.
     """
-    core = semidefinite_core(Omega, Y)
+    core = semidefinite_core(Omega, Y, "xnysdiag")
     _, products, along, _ = downdate_sums(core, Omega)
     products = (products + along).astype(Y.dtype)
     rest = core.residuals()[1]

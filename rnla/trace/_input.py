@@ -138,7 +138,7 @@ class Operand:
 
     def _in_units(self, Y: NDArray[Any]) -> NDArray[Any]:
         if self.rescaled and not self._unit_is_set:
-            size = float(np.max(np.abs(Y), initial=0.0))
+            size = max((float(np.abs(y).max(initial=0.0)) for y in Y.T), default=0.0)
             self._unit_is_set = size > 0
             if size > 0 and not _SMALLEST < size < _LARGEST:
                 self.unit = 2.0 ** int(np.clip(np.frexp(size)[1], -1000, 1000))

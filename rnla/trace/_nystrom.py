@@ -83,6 +83,14 @@ class Core:
         rest = image - self.signs[:, None] * self.C * (along / self.h)
         return along, rest
 
+    def trace(self) -> float:
+        """Return the trace of ``B D B*``."""
+        squares = np.zeros(self.B.shape[1])
+        for row in range(0, len(self.B), _ROWS):
+            block = np.abs(self.B[row : row + _ROWS])
+            squares += np.einsum("ij,ij->j", block, block, dtype=np.float64)
+        return float(np.sum(self.signs * squares))
+
     def downdates(self) -> Iterator[tuple[slice, NDArray[Any]]]:
         """Yield rows of the matrix with columns z_i, and where they stand."""
         C = (self.signs[:, None] * self.C).astype(self.B.dtype)
@@ -146,7 +154,7 @@ def product_of_columns(X: NDArray[Any], Y: NDArray[Any]) -> NDArray[Any]:
     return total
 
 
-def semidefinite_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
+def semidefinite_core(Omega: NDArray[Any], Y: NDArray[Any], method: str = "xnystrace") -> Core:
     """Factor the Nyström approximation of a positive semidefinite matrix.
 
     Parameters
@@ -155,6 +163,8 @@ def semidefinite_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
         Test vectors.
     Y : ndarray, shape (n, s)
         ``A Omega``; destroyed.
+    method : str
+        For messages.
 
     Returns
     -------
@@ -170,13 +180,13 @@ def semidefinite_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
     eps = float(np.finfo(Y.dtype).eps)
     shift = eps * norm(Y) / np.sqrt(n)
     _add(Y, shift, Omega)
-    form = gram(Omega, Y, "xnystrace")
+    form = gram(Omega, Y, method)
     if form.skew is not None:
         # The same for the errors of these products in place of rounding.
         more = norm(form.skew) / np.sqrt(n * s)
         shift += more
         _add(Y, more, Omega)
-        form = gram(Omega, Y, "xnystrace")
+        form = gram(Omega, Y, method)
     H, noise = form.H, form.noise
     try:
         # The shift makes a definite matrix of rounding errors, too.
@@ -185,7 +195,7 @@ def semidefinite_core(Omega: NDArray[Any], Y: NDArray[Any]) -> Core:
         R = cholesky(H, check_finite=False)
     except LinAlgError:
         _add(Y, -shift, Omega)
-        return _eigen_core(Omega, Y, semidefinite=True, refuse_negative=True)
+        return _eigen_core(Omega, Y, method, semidefinite=True, refuse_negative=True)
     _multiply_inverse(Y, R)
     # Rounding grows on the way through the pivots, so they only raise the suspicion.
     suspect = s > 0 and np.min(np.abs(np.diagonal(R))) ** 2 < _SUSPECT * noise
@@ -221,14 +231,14 @@ def symmetric_core(Omega: NDArray[Any], Y: NDArray[Any], *, refuse_negative: boo
     ValueError
         If A is not Hermitian, or has a negative eigenvalue that it should not have.
     """
-    return _eigen_core(Omega, Y, semidefinite=False, refuse_negative=refuse_negative)
+    return _eigen_core(Omega, Y, "xsymtrace", semidefinite=False, refuse_negative=refuse_negative)
 
 
 def _eigen_core(
-    Omega: NDArray[Any], Y: NDArray[Any], *, semidefinite: bool, refuse_negative: bool
+    Omega: NDArray[Any], Y: NDArray[Any], method: str, *, semidefinite: bool, refuse_negative: bool
 ) -> Core:
     eps = float(np.finfo(Y.dtype).eps)
-    form = gram(Omega, Y, "xnystrace" if semidefinite else "xsymtrace")
+    form = gram(Omega, Y, method)
     noise, skew = form.noise, form.skew
     eigenvalues, V = eigh(form.H, check_finite=False)
     sizes = np.abs(eigenvalues)
@@ -305,7 +315,7 @@ def complement_factors(inverse: NDArray[Any], n: int) -> NDArray[np.float64]:
     return np.asarray((n - len(inverse) + 1) * np.diagonal(inverse).real)
 
 
-def pair_factors(inverse: NDArray[Any], n: int) -> NDArray[np.float64]:
+def pair_factors(inverse: NDArray[Any], n: int, rows: slice) -> NDArray[np.float64]:
     """Return the same for column i (rows) away from all but column j; the diagonal means nothing.
 
     Parameters
@@ -314,14 +324,16 @@ def pair_factors(inverse: NDArray[Any], n: int) -> NDArray[np.float64]:
         As above.
     n : int
         As above.
+    rows : slice
+        Which i.
 
     Returns
     -------
-    ndarray, shape (s, s)
+    ndarray, shape (p, s)
         ``(n - s + 2) / dist^2``.
     """
     diagonal = np.diagonal(inverse).real
-    squares = diagonal[:, None] - np.abs(inverse) ** 2 / diagonal
+    squares = diagonal[rows, None] - np.abs(inverse[rows]) ** 2 / diagonal
     return np.asarray((n - len(inverse) + 2) * squares)
 
 

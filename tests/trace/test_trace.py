@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import pickle
-import tracemalloc
 import warnings
 
 import numpy as np
@@ -421,7 +420,7 @@ def test_bad_matrices():
         rnla.trace(np.full((9, 9), np.nan), 4)
 
 
-# -- reproducibility and memory ----------------------------------------------------------------
+# -- reproducibility ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", [*FIXED, "a_hutchpp"])
@@ -448,26 +447,6 @@ def test_global_state_is_left_alone(rng):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     rnla.trace(general(rng, 40), 20)
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
-
-
-@pytest.mark.parametrize("method", ["hutchinson", "hutchpp", "xtrace", "xnystrace", "xsymtrace"])
-def test_memory(method):
-    n, s = 40_000, 60
-    d = np.arange(1.0, n + 1) ** -1.5
-
-    def product(X):
-        return d[:, None] * X
-
-    def run():
-        return rnla.trace(product, s, shape=n, method=method, assume="psd", block=8, rng=0)
-
-    run()
-    tracemalloc.start()
-    run()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    # Beside it the blocks that the callable gets and returns.
-    assert peak <= 8 * n * (3 * s + 4 * 8)
 
 
 # -- the choice --------------------------------------------------------------------------------
