@@ -30,7 +30,7 @@ from rnla.trace._methods import (
     vector_kind,
 )
 from rnla.trace._rounds import Budget, Round, check_budget, finish
-from rnla.trace._vectors import VectorStream, check_kind
+from rnla.trace._vectors import KINDS, VectorStream, check_kind
 from rnla.trace._xnystrace import xnystrace_rounds
 from rnla.trace._xtrace import xtrace_rounds
 
@@ -74,7 +74,8 @@ def trace(
         without limit. Default without a tolerance: 100. With n or more, the trace is exact.
     rtol, atol : float, optional
         Go on until the error is at most ``max(rtol * |value|, atol)`` with probability
-        `confidence`. All products are used again as the run goes on.
+        `confidence`. All products are used again as the run goes on. Zero, like None, is no
+        tolerance.
     confidence : float, default 0.95
         For the tolerance, and the default level of ``result.confidence_interval()``.
     assume : {"general", "hermitian", "psd"}
@@ -190,6 +191,7 @@ def trace(
     budget = with_default(check_budget(matvecs, rtol, atol, confidence))
     check_word(assume, "assume", ASSUMPTIONS)
     operand = as_operand(A, shape=shape, dtype=dtype, block=block)
+    check_word(test_vectors, "test_vectors", ("auto", *KINDS))
     check_kind(test_vectors, operand.dtype)
     chosen = resolve(
         "hutchinson" if previous is not None and method == "auto" else method,

@@ -8,7 +8,16 @@ from typing import Any
 from rnla._core.checks import check_word
 from rnla._core.rng import RNGLike, as_generator
 from rnla.trace._choose import ASSUMPTIONS, with_default
-from rnla.trace._diag_methods import BKS, DIAG_METHODS, DiagMethod, Signs, UDiagPP, XDiag, XNysDiag
+from rnla.trace._diag_methods import (
+    BKS,
+    DIAG_METHODS,
+    SIGNS,
+    DiagMethod,
+    Signs,
+    UDiagPP,
+    XDiag,
+    XNysDiag,
+)
 from rnla.trace._diagonal import (
     bks_rounds,
     exact_diagonal,
@@ -57,7 +66,7 @@ def diag(
         without limit. Default without a tolerance: 100. With n or more, the diagonal is exact.
     rtol, atol : float, optional
         Go on until the confidence interval of every entry reaches at most
-        ``max(rtol * max(|value|), atol)`` to either side.
+        ``max(rtol * max(|value|), atol)`` to either side. Zero, like None, is no tolerance.
     confidence : float, default 0.95
         Of the interval of each entry, not of all at once.
     assume : {"general", "hermitian", "psd"}
@@ -141,6 +150,7 @@ def diag(
     budget = with_default(check_budget(matvecs, rtol, atol, confidence))
     check_word(assume, "assume", ASSUMPTIONS)
     operand = as_operand(A, shape=shape, dtype=dtype, adjoint=adjoint, block=block)
+    check_word(test_vectors, "test_vectors", SIGNS)
     operand.hermitian = assume != "general"
     operand.rescaled = True
     chosen = _resolve(method, operand, budget, assume, test_vectors)
@@ -163,7 +173,6 @@ def _resolve(
             )
         chosen: DiagMethod = method
     else:
-        BKS(test_vectors=test_vectors)
         kind = _kind(method, operand, budget, assume)
         chosen = Exact() if kind is Exact else kind(test_vectors=test_vectors)
     if isinstance(chosen, UDiagPP) and budget.adaptive:

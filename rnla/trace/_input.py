@@ -130,6 +130,9 @@ class Operand:
     def _counted(self, apply: Product, X: NDArray[Any], rows: int, name: str) -> NDArray[Any]:
         width = X.shape[1]
         self.n_matvec += width
+        if self.unit != 1.0:
+            # Before and not after: products with products would overflow.
+            X = X * X.dtype.type(1 / self.unit)
         if self._block is None:
             return self._in_units(self._checked(apply(X), X, rows, name))
         if width <= self._block:
@@ -148,7 +151,8 @@ class Operand:
             self._unit_is_set = size > 0
             if size > 0 and not _SMALLEST < size < _LARGEST:
                 self.unit = 2.0 ** int(np.clip(np.frexp(size)[1], -1000, 1000))
-        return Y if self.unit == 1.0 else Y * Y.dtype.type(1 / self.unit)
+                Y = Y * Y.dtype.type(1 / self.unit)
+        return Y
 
     def _checked(self, Y: Any, X: NDArray[Any], rows: int, name: str) -> NDArray[Any]:
         if issparse(Y):

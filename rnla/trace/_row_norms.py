@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla._core.checks import check_word
 from rnla._core.rng import RNGLike, as_generator
 from rnla.trace._assumptions import check_adjoint
 from rnla.trace._basis import Basis, downdate
 from rnla.trace._choose import with_default
-from rnla.trace._diag_methods import Signs, XRowNorm
+from rnla.trace._diag_methods import SIGNS, Signs, XRowNorm
 from rnla.trace._diagonal import Moments
 from rnla.trace._estimate import Estimate
 from rnla.trace._exact import identity_blocks
@@ -133,6 +134,7 @@ def row_norms(
     """
     budget = with_default(check_budget(matvecs, None, 0.0, confidence))
     operand = as_operand(A, shape=shape, dtype=dtype, adjoint=adjoint, block=block, square=False)
+    check_word(test_vectors, "test_vectors", SIGNS)
     chosen = _resolve(method, operand, budget, test_vectors)
     check_kind(test_vectors, operand.dtype)
     if rng is not None:

@@ -57,7 +57,7 @@ def trace_function(
         that may be spent, 10,000 by default.
     rtol, atol : float, optional
         Stop when half the width of the confidence interval is at most ``atol + rtol |value|``.
-        Default: no tolerance, `matvecs` products are made.
+        Default, or zero: no tolerance, `matvecs` products are made.
     confidence : float, default 0.95
         Level of the interval, in [0, 1).
     method : str, default "auto"
@@ -79,7 +79,7 @@ def trace_function(
         fewer, larger products with A and capture a little less per product.
     test_vectors : str, default "auto"
         For "slq" and "fun_nystrom": "signs", "gaussian", "sphere", or for complex A "steinhaus".
-        "krylov_aware" takes rotation-invariant ones only, of one length: "sphere".
+        "krylov_aware" takes rotation-invariant ones of one length, "sphere", and refuses others.
     shape, dtype : optional
         Of a callable: n or (n, n), and by default float64.
     block : int, optional

@@ -390,6 +390,23 @@ BAD = {
         ValueError,
         "`resphere` is of no use to method='hutchinson'",
     ),
+    "unused with a tolerance": (
+        {"rtol": 0.1, "test_vectors": "signs"},
+        ValueError,
+        "`test_vectors` is of no use to method='auto' here, which takes 'a_hutchpp'",
+    ),
+    "resphering with a tolerance": (
+        {"rtol": 0.1, "resphere": True},
+        ValueError,
+        "`resphere` is of no use to method='auto' here, which takes 'a_hutchpp'",
+    ),
+    "resphering with few products": (
+        {"matvecs": 3, "resphere": True},
+        ValueError,
+        "`resphere` is of no use to method='auto' here, which takes 'hutchinson'",
+    ),
+    "array": ({"test_vectors": np.array(["a", "b"])}, ValueError, "`test_vectors` must be one of"),
+    "resphere zero": ({"resphere": 0}, TypeError, "`resphere` must be True, False or None"),
     "object": (
         {"method": XTrace(), "test_vectors": "signs"},
         ValueError,
@@ -411,6 +428,21 @@ def test_bad_arguments_get_one_sentence(case, rng):
     options, error, words = BAD[case]
     with pytest.raises(error, match=words):
         rnla.trace(general(rng, 99), **{"matvecs": None, **options})
+
+
+def test_a_tolerance_of_zero_is_none(rng):
+    A = general(rng, 99)
+    for run in (rnla.trace, rnla.diag):
+        estimate = run(A, 20, rtol=0.0, rng=3)
+        assert estimate.status is Status.COMPLETED
+        assert np.array_equal(estimate.value, run(A, 20, rng=3).value)
+
+
+def test_booleans_of_numpy_are_booleans(rng):
+    A = general(rng, 99)
+    for flag in (True, False):
+        expected = rnla.trace(A, 20, resphere=flag, rng=3)
+        assert rnla.trace(A, 20, resphere=np.bool_(flag), rng=3).value == expected.value
 
 
 def test_bad_matrices():
