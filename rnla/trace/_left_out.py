@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.trace._estimate import mean_and_stderr
+from rnla.trace._estimate import honest_stderr, mean_and_stderr
 from rnla.trace._rounds import Round
 from rnla.trace._vectors import VectorStream
 
@@ -127,9 +127,10 @@ def left_out_round(
     value, spread = mean_and_stderr(samples)
     small = max(float(np.max(np.abs(found.residuals))), found.lost) <= _ROUNDOFFS * floor
     exact = small and found.rank < len(samples) and vectors.generic
-    stderr = np.sqrt(spread) * np.sqrt(found.jackknife)
+    stderr = float(np.sqrt(spread) * np.sqrt(found.jackknife))
+    stderr = honest_stderr(stderr, floor, len(samples), 1 if small else 2, vectors.kind)
     if exact and len(samples) == 1:
-        stderr = np.abs(found.residuals[0])
+        stderr = float(np.abs(found.residuals[0]))
     return Round(
         value=value,
         stderr=float(np.hypot(stderr, found.lost)),

@@ -30,6 +30,8 @@ from rnla.trace._vectors import VectorStream, check_kind
 
 _ROWS = 256
 _FEW = 6
+# Squares that are off by so many roundoffs are equal.
+_ROUNDOFFS = 16
 _KINDS: tuple[type[Any], ...] = (XRowNorm, Hutchinson, Exact)
 
 
@@ -231,11 +233,12 @@ def _johnson_lindenstrauss(operand: Operand, vectors: VectorStream, count: int) 
         W = vectors.columns(start, min(count, start + operand.width))
         Y = operand.product(W).astype(np.result_type(operand.dtype, np.float64))
         found.add(Y.real**2 + Y.imag**2)
+    floor = float(np.finfo(operand.dtype).eps) * found.mean
     yield Round(
         value=found.mean,
-        stderr=found.stderr,
+        stderr=found.stderr(_ROUNDOFFS * floor, 2, vectors.kind),
         degrees_of_freedom=count - 1.0,
-        floor=float(np.finfo(operand.dtype).eps) * found.mean,
+        floor=floor,
         method="hutchinson",
     )
 
