@@ -50,7 +50,7 @@ def test_diagonals(matvecs, matrix):
 
 @pytest.mark.parametrize("matvecs", [2, 3, 5, 8])
 def test_no_error_is_certain_to_be_none(matvecs):
-    """Squares of few numbers are too skewed for Student's interval, but none of these is a point."""
+    """Squares of few numbers are skewed, and intervals too short; but none of them is a point."""
     n = 600
     beside = -np.ones(n - 1)
     A = diags_array([beside, np.full(n, 2.0), beside], offsets=[-1, 0, 1]).tocsr()
