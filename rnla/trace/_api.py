@@ -149,16 +149,19 @@ def trace(
     of "xtrace" and its kin depend on each other: their spread alone would be too small, by a factor
     of three and more where s is about twice the rank of a spectrum that falls off a cliff. The
     jackknife, from leaving out two vectors at a time, is too large instead, and ``stderr`` is the
-    geometric mean of both. Measured, it is between the root mean square error and twice that.
+    geometric mean of both. Measured, it is 0.8 to 2.6 times the root mean square error, and more
+    where that is rounding.
     "a_hutchpp" has a proof: it misses the tolerance with a probability of at most
     ``2 (1 - confidence)``, in practice far less; its error bar, from the norm of the residual, is
     on the safe side. With other methods `rtol` is met by the error bar, not by a proof.
 
+    Samples of signs may be equal by chance: where fewer than 11 are, ``stderr`` is infinite.
+    Products need not be accurate to rounding, as those of an iterative solver are not.
+
     Where nothing helps. A flat spectrum has no low-rank part: then every method has about the error
-    of "hutchinson", ``sqrt(2 / s) ||A||_F``. With signs "hutchinson" has no error for
-    diagonal A. A rank of A below
-    that of the sketch is noticed, and the value then exact; so is a budget or a tolerance for which
-    n products are no more.
+    of "hutchinson", ``sqrt(2 / s) ||A||_F``. With signs "hutchinson" has no error for diagonal A. A
+    rank of A below that of the sketch is noticed, and the value then exact; so is a budget or a
+    tolerance for which n products are no more.
 
     References
     ----------

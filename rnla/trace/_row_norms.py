@@ -109,7 +109,7 @@ def row_norms(
 
     Error bars of "xrownorm" are those of `rnla.diag`, the geometric mean of the spread of the
     samples and of the jackknife. Squares of few numbers are skewed: 95 % intervals hold 85 to 88 %
-    of the norms where the singular values fall off a cliff, else 93 to 100 %.
+    of the norms where the singular values fall off a cliff, else 91 to 100 %.
 
     References
     ----------
