@@ -123,7 +123,9 @@ def trace_function(
     the captured space knows of eigenvalues that samples have not met is added. It is an estimate:
     an isolated eigenvalue that no Krylov space has seen yet does not show, and bars are too short
     where f changes most at an end of an ill-conditioned spectrum that holds most eigenvalues. The
-    sampling error is Student's, from as few as four samples.
+    sampling error is Student's, from as few as four samples: where a few large eigenvalues of what
+    was not captured dominate them, they are skewed, and 95 % intervals of 30 to 60 products held as
+    few as 81 %.
 
     References
     ----------
