@@ -87,18 +87,73 @@ def check_form(operand: Operand, H: NDArray[Any], noise: float) -> None:
     """
     if not operand.hermitian or H.size == 0:
         return
-    size = norm(H)
-    noise = max(noise, float(np.cbrt(np.finfo(operand.dtype).eps)) * size)
-    skew = norm(H - H.conj().T)
-    if skew > noise:
-        raise ValueError(
-            "`A` must be symmetric or Hermitian for this `assume` or `method`, but on some vectors "
-            f"w* A v and its transpose differ by {skew:.1e}, of {size:.1e}; use assume='general'"
-        )
+    eps = float(np.finfo(operand.dtype).eps)
+    part, _ = hermitian_part(H, noise, eps, "this `assume` or `method`")
     if operand.semidefinite:
-        lowest = float(np.linalg.eigvalsh(0.5 * (H + H.conj().T))[0])
-        if lowest < -noise:
-            raise ValueError(_negative(lowest))
+        check_definite(np.linalg.eigvalsh(part), max(noise, inexact(H, eps)))
+
+
+def hermitian_part(
+    H: NDArray[Any], noise: float, eps: float, where: str
+) -> tuple[NDArray[Any], float]:
+    """Return the Hermitian part of a form ``X* A X`` and the size of the rest.
+
+    Parameters
+    ----------
+    H : ndarray, shape (k, k)
+        The form.
+    noise : float
+        Size of the rounding errors in it.
+    eps : float
+        Machine epsilon of the products.
+    where : str
+        What needs a Hermitian A, for the message.
+
+    Returns
+    -------
+    part : ndarray, shape (k, k)
+        ``(H + H*) / 2``.
+    skew : float
+        ``||H - H*||``.
+
+    Raises
+    ------
+    ValueError
+        If that is more than the products of an iterative solver would show.
+    """
+    size, skew = norm(H), norm(H - H.conj().T)
+    if skew > max(noise, inexact(H, eps)):
+        raise ValueError(
+            f"`A` must be symmetric or Hermitian for {where}, but on some vectors w* A v and its "
+            f"transpose differ by {skew:.1e}, of {size:.1e}; use assume='general' and another "
+            "method, such as 'xtrace' or 'xdiag'"
+        )
+    return 0.5 * (H + H.conj().T), skew
+
+
+def inexact(H: NDArray[Any], eps: float) -> float:
+    """Return the error of a form that products not accurate to rounding may leave."""
+    return float(np.cbrt(eps)) * norm(H)
+
+
+def check_definite(eigenvalues: NDArray[np.float64], noise: float) -> None:
+    """Raise if a form of a semidefinite A has an eigenvalue below zero.
+
+    Parameters
+    ----------
+    eigenvalues : ndarray
+        Of the form.
+    noise : float
+        Their error.
+
+    Raises
+    ------
+    ValueError
+        With advice.
+    """
+    lowest = float(np.min(eigenvalues, initial=0.0))
+    if lowest < -noise:
+        raise ValueError(_negative(lowest))
 
 
 def check_residuals(operand: Operand, residuals: NDArray[Any], floor: float) -> None:

@@ -126,9 +126,9 @@ def resolve(
     ValueError
         If the method is unknown, or has no use for an option.
     """
-    given = {"test_vectors": test_vectors, "resphere": resphere}
-    defaults = {"test_vectors": "auto", "resphere": None}
-    options = {name: value for name, value in given.items() if value != defaults[name]}
+    options = {} if test_vectors == "auto" else {"test_vectors": test_vectors}
+    if resphere is not None:
+        options["resphere"] = resphere
     if isinstance(method, METHODS):
         if options:
             raise ValueError(
@@ -175,9 +175,12 @@ def _with_options(method: Method, options: dict[str, Any], name: Any) -> Method:
         if isinstance(method, kind)
     ]
     unused = [option for option in options if option not in usable]
-    # "auto" may take a method without test vectors; the exact trace has no need of them.
-    if unused and name != "auto":
+    # "auto" may come to the exact trace, which is the same for all test vectors.
+    if unused and not (name == "auto" and isinstance(method, Exact)):
+        taken = f"method={name!r}"
+        if name == "auto":
+            taken += f" here, which takes '{method.name}'"
         raise ValueError(
-            f"`{unused[0]}` is of no use to method={name!r}; use method='xtrace' or 'hutchpp'"
+            f"`{unused[0]}` is of no use to {taken}; leave it out, or use method='xtrace'"
         )
     return type(method)(**{option: options[option] for option in options if option in usable})

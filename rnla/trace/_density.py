@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnla._core.checks import as_inexact, check_finite_array, check_positive_float
-from rnla._core.rng import RNGLike
+from rnla._core.rng import RNGLike, as_generator
 from rnla.trace._eigenvalues import check_hermitian, exact_quadrature
 from rnla.trace._function_estimate import FunctionEstimate
 from rnla.trace._input import Operand, as_operand
@@ -149,6 +149,8 @@ def spectral_density(
     )
     if width is not None and check_positive_float(width, "width") == 0:
         raise ValueError("`width` must be positive, got 0: a density of points has no values")
+    if rng is not None:
+        as_generator(rng)
     grid = None if points is None else _check_points(points)
     operand = as_operand(A, shape=shape, dtype=dtype, block=block, hermitian=True)
     check_hermitian(operand)

@@ -9,7 +9,7 @@ from rnla._core.checks import check_int, check_word
 from rnla.trace._methods import Exact
 
 Signs: TypeAlias = Literal["auto", "signs", "steinhaus"]
-_SIGNS = ("auto", "signs", "steinhaus")
+SIGNS = ("auto", "signs", "steinhaus")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +20,7 @@ class _Signed:
     test_vectors: Signs = "auto"
 
     def __post_init__(self) -> None:
-        check_word(self.test_vectors, "test_vectors", _SIGNS)
+        check_word(self.test_vectors, "test_vectors", SIGNS)
 
     def kind(self, *, complex_numbers: bool) -> str:
         """Return what "auto" stands for in `test_vectors`."""

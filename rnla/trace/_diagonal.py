@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rnla.trace._assumptions import check_adjoint, check_products
 from rnla.trace._basis import Basis, downdate
+from rnla.trace._estimate import agreement_counts
 from rnla.trace._exact import identity_blocks
 from rnla.trace._hutchpp import split
 from rnla.trace._input import BLOCK, Operand
@@ -26,7 +27,7 @@ from rnla.trace._vectors import VectorStream, column_norms
 from rnla.trace._xnystrace import downdate_sums
 
 _START = 16
-_ROWS = 1024
+_ROWS = 256
 
 
 class Moments:
@@ -45,13 +46,30 @@ class Moments:
             self.mean += before / self.count
             self.squares += (before.conj() * (x - self.mean)).real
 
-    @property
-    def stderr(self) -> NDArray[np.float64]:
-        """Standard errors of the mean; infinite after one vector."""
+    def stderr(self, floor: Any, degree: int, kind: str) -> NDArray[np.float64]:
+        """Return standard errors of the mean.
+
+        Parameters
+        ----------
+        floor : float or ndarray
+            Rounding errors.
+        degree : int
+            Of an entry in the entries of a test vector.
+        kind : str
+            Of the test vectors.
+
+        Returns
+        -------
+        ndarray
+            Infinite after one vector, or where all agree and that may be by chance.
+        """
         k = self.count
         if k < 2:
             return np.full(len(self.mean), np.inf)
-        return np.sqrt(self.squares / (k * (k - 1.0)))
+        found = np.sqrt(self.squares / (k * (k - 1.0)))
+        if kind == "signs" and not agreement_counts(k, degree):
+            found[found <= floor] = np.inf
+        return found
 
 
 def exact_diagonal(operand: Operand, method: str = "exact") -> Iterator[Round]:
@@ -97,7 +115,8 @@ def bks_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> Itera
             sizes.extend(column_norms(Y))
             found.add(W.conj() * Y)
         size = norm(np.array(sizes)) / np.sqrt(target)
-        yield _round(operand, "bks", found.mean, found.stderr, size, target - 1.0)
+        stderr = found.stderr(_floor(operand, size), 1, vectors.kind)
+        yield _round(operand, "bks", found.mean, stderr, size, target - 1.0)
         if target >= n and budget.left(operand.n_matvec - used) >= n:
             yield from exact_diagonal(operand, "bks, then exact (as cheap)")
             return
@@ -147,7 +166,8 @@ def udiagpp_rounds(
         size = size if k else float(np.hypot(size, norm(Y) / np.sqrt(rest)))
         Y = Y - Q @ (Q.conj().T @ Y)
         found.add(W.conj() * Y)
-    yield _round(operand, "udiagpp", low_rank + found.mean, found.stderr, size, rest - 1.0)
+    stderr = found.stderr(_floor(operand, size), 1, vectors.kind)
+    yield _round(operand, "udiagpp", low_rank + found.mean, stderr, size, rest - 1.0)
 
 
 def xdiag_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> Iterator[Round]:
@@ -174,8 +194,9 @@ def xdiag_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> Ite
         check_products(operand, sketch.Q, sketch.Z)
         check_adjoint(sketch.R, sketch.Z, sketch.Omega)
         value, stderr = xdiag_average(sketch.Omega, sketch.Q, sketch.R, sketch.Z)
-        count = sketch.Omega.shape[1]
-        yield _round(operand, "xdiag", value, stderr, sketch.size, count - 1.0)
+        count, size = sketch.Omega.shape[1], sketch.size
+        del sketch
+        yield _round(operand, "xdiag", value, stderr, size, count - 1.0)
 
 
 def xdiag_average(
@@ -245,8 +266,9 @@ def xnysdiag_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -> 
             yield from exact_diagonal(operand, "xnysdiag, then exact (as cheap)")
             return
         value, stderr = xnysdiag_average(sketch.Omega, sketch.Y)
-        count = sketch.Omega.shape[1]
-        yield _round(operand, "xnysdiag", value, stderr, sketch.size, count - 1.0)
+        count, size = sketch.Omega.shape[1], sketch.size
+        del sketch
+        yield _round(operand, "xnysdiag", value, stderr, size, count - 1.0)
 
 
 def xnysdiag_average(
@@ -269,14 +291,18 @@ def xnysdiag_average(
     stderr : ndarray, shape (n,)
         Its standard errors, as from `average_diagonals`.
     """
-    core = semidefinite_core(Omega, Y)
-    products = downdate_sums(core, Omega)[1].astype(Y.dtype)
+    core = semidefinite_core(Omega, Y, "xnysdiag")
+    _, products, along, _ = downdate_sums(core, Omega)
+    products = (products + along).astype(Y.dtype)
+    rest = core.residuals()[1]
     mean, stderr = np.empty(len(Omega)), np.empty(len(Omega))
     inner = core.C.conj().T @ core.C
     for part, Z in core.downdates():
         residuals = Omega[part].conj() * products - Z.conj()
         mean[part], stderr[part] = average_diagonals(Z, Z, residuals, inner, real=True)
         mean[part] += np.sum(np.abs(core.B[part]) ** 2, axis=1, dtype=np.float64) - core.shift
+        if rest is not None:
+            mean[part] += (Omega[part].conj() * (core.B[part] @ rest)).real.mean(axis=1)
     return mean, stderr
 
 
@@ -284,6 +310,10 @@ def _row_dots(X: NDArray[Any], Y: NDArray[Any]) -> NDArray[Any]:
     """Return the diagonal of ``X Y*``, in double precision."""
     double = np.result_type(X.dtype, np.float64)
     return np.asarray(np.einsum("ij,ij->i", X, Y.conj(), dtype=double))
+
+
+def _floor(operand: Operand, size: float) -> float:
+    return float(np.finfo(operand.dtype).eps) * size
 
 
 def _round(
@@ -302,7 +332,7 @@ def _round(
         value=value.astype(kind),
         stderr=stderr,
         degrees_of_freedom=degrees_of_freedom,
-        floor=float(np.finfo(operand.dtype).eps) * size,
+        floor=_floor(operand, size),
         exact=exact,
         method=method,
     )

@@ -13,6 +13,9 @@ from scipy.special import stdtrit
 from rnla._core.checks import check_positive_float
 from rnla._core.status import Status
 
+# Of equal samples although the next one may differ; then nothing is known of their spread.
+_BY_CHANCE = 0.05
+
 
 class ConfidenceInterval(NamedTuple):
     """Lower and upper end of a confidence interval.
@@ -140,6 +143,51 @@ def student(level: float, degrees_of_freedom: float) -> float:
         return np.inf
     # stdtrit(inf, p) is the normal quantile, but not in every release of SciPy.
     return float(stdtrit(min(degrees_of_freedom, 1e9), 0.5 + 0.5 * level))
+
+
+def agreement_counts(count: int, degree: int) -> bool:
+    """Return whether so many equal samples are evidence that others would be equal, too.
+
+    A polynomial of degree d in random signs that is not constant takes any one value with a
+    probability of at most ``1 - 2**-d``: samples that agree may do so by chance.
+
+    Parameters
+    ----------
+    count : int
+        Samples, all of one value, from independent vectors of signs.
+    degree : int
+        Of a sample in the entries: 2 for a quadratic form, 1 for an entry of a product.
+
+    Returns
+    -------
+    bool
+        Whether that has a probability below 5 %: from 6 samples on for degree 1, 11 for 2.
+    """
+    most = 1 - 0.5**degree
+    return most**count + (1 - most) ** count < _BY_CHANCE
+
+
+def honest_stderr(stderr: float, floor: float, count: int, degree: int, kind: str) -> float:
+    """Return a standard error, infinite where samples agree and that may be by chance.
+
+    Parameters
+    ----------
+    stderr : float
+        From the spread of the samples.
+    floor : float
+        Rounding errors: samples agree if it is no larger.
+    count, degree : int
+        As for `agreement_counts`.
+    kind : str
+        Of the test vectors; all but signs are from continuous laws, and never agree by chance.
+
+    Returns
+    -------
+    float
+        Infinite where nothing is known of the spread.
+    """
+    doubtful = kind == "signs" and stderr <= floor and not agreement_counts(count, degree)
+    return np.inf if doubtful else stderr
 
 
 def mean_and_stderr(samples: NDArray[Any]) -> tuple[Any, float]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla.trace._assumptions import check_products
-from rnla.trace._estimate import Estimate, mean_and_stderr
+from rnla.trace._estimate import Estimate, honest_stderr, mean_and_stderr
 from rnla.trace._exact import exact_rounds
 from rnla.trace._input import Operand
 from rnla.trace._rounds import Budget, Round, norm, rounding_floor
@@ -56,7 +56,7 @@ def hutchinson_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -
             return
         new, size = quadratic_forms(operand, vectors, len(samples), target)
         samples, sizes = np.concatenate([samples, new]), np.append(sizes, size)
-        state = _mean(operand, samples, norm(sizes) / np.sqrt(len(samples)))
+        state = _mean(operand, samples, norm(sizes) / np.sqrt(len(samples)), vectors.kind)
         yield state
         wanted = np.ceil(_MARGIN * len(samples) * min(budget.gap(state, operand.unit), _FAR) ** 2)
         n = operand.shape[1]
@@ -81,13 +81,16 @@ def quadratic_forms(
     return forms.real if operand.hermitian else forms, norm(np.concatenate(sizes))
 
 
-def _mean(operand: Operand, samples: NDArray[Any], size: float) -> Round:
+def _mean(operand: Operand, samples: NDArray[Any], size: float, kind: str) -> Round:
     value, stderr = mean_and_stderr(samples)
+    floor = rounding_floor(operand, size)
+    # Zero products are known row by row.
+    degree = 2 if size else 1
     return Round(
         value=value,
-        stderr=stderr,
+        stderr=honest_stderr(stderr, floor, len(samples), degree, kind),
         degrees_of_freedom=len(samples) - 1,
-        floor=rounding_floor(operand, size),
+        floor=floor,
         samples=samples,
         method="hutchinson",
     )

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from rnla.trace._assumptions import check_products
 from rnla.trace._basis import Basis, numerical_rank
-from rnla.trace._estimate import mean_and_stderr
+from rnla.trace._estimate import honest_stderr, mean_and_stderr
 from rnla.trace._input import BLOCK, WIDE_BLOCK, Operand
-from rnla.trace._nystrom import gram
+from rnla.trace._nystrom import form_of, product_of_columns
 from rnla.trace._rounds import Budget, Round, norm, rounding_floor
 from rnla.trace._vectors import VectorStream, column_dots, column_norms
 
@@ -78,14 +78,21 @@ def hutchpp_rounds(
     samples, sizes = residual_forms(operand, Q, vectors.other(1), 0, rest, resphere, floor)
     left, stderr = mean_and_stderr(samples)
     size = size if k else norm(sizes) / np.sqrt(len(sizes))
+    floor = rounding_floor(operand, size)
+    stderr = honest_stderr(stderr, floor, rest, _degree(sizes, floor), vectors.kind)
     yield Round(
         value=value + left,
         stderr=stderr,
         degrees_of_freedom=len(samples) - 1,
-        floor=rounding_floor(operand, size),
+        floor=floor,
         samples=value + samples,
         method="hutchpp",
     )
+
+
+def _degree(sizes: NDArray[np.float64], floor: float) -> int:
+    """Return the degree of residuals in the signs: products that vanish are known row by row."""
+    return 1 if np.max(sizes, initial=0.0) <= floor else 2
 
 
 def split(matvecs: int, sketch_size: int | None) -> tuple[int, int]:
@@ -183,29 +190,39 @@ def na_hutchpp_rounds(operand: Operand, vectors: VectorStream, budget: Budget) -
     k, m = s // 4, s // 2
     S, R = vectors.columns(0, k), vectors.other(1).columns(0, m)
     W, Z = operand.product(S), operand.product(R)
-    gram(np.hstack([S, R]), np.hstack([W, Z]), "na_hutchpp")
+    eps = float(np.finfo(operand.dtype).eps)
+    core = product_of_columns(S, Z)
+    whole = np.block(
+        [[product_of_columns(S, W), core], [product_of_columns(R, W), product_of_columns(R, Z)]]
+    )
+    size = np.hypot(norm(S), norm(R)) * np.hypot(norm(W), norm(Z))
+    form = form_of(whole, size, eps, "na_hutchpp")
     # (S* Z)^+ as a product of two factors, small singular values left out.
-    double = np.result_type(operand.dtype, np.float64)
-    U, sigma, Vh = np.linalg.svd((S.conj().T @ Z).astype(double), full_matrices=False)
-    cutoff = m * float(np.finfo(operand.dtype).eps) * np.max(sigma, initial=0.0)
+    U, sigma, Vh = np.linalg.svd(core, full_matrices=False)
+    cutoff = m * eps * np.max(sigma, initial=0.0)
+    if form.skew is not None:
+        cutoff = max(cutoff, form.noise)
     rank = int(np.sum(sigma > cutoff))
     left = (Z @ (Vh[:rank].conj().T / sigma[:rank]).astype(operand.dtype)).astype(operand.dtype)
     right = W @ U[:, :rank].astype(operand.dtype)
     value = column_dots(right, left).sum().real.item()
-    samples = []
+    samples, sizes = [], []
     for low in range(0, s - k - m, BLOCK):
         G = vectors.other(2).columns(low, min(s - k - m, low + BLOCK))
         Y = operand.product(G)
         check_products(operand, G, Y)
         Y -= left @ (right.conj().T @ G)
         samples.append(column_dots(G, Y).real)
+        sizes.append(column_norms(Y))
     forms = np.concatenate(samples)
     rest, stderr = mean_and_stderr(forms)
+    floor = rounding_floor(operand, norm(Z) / np.sqrt(m))
+    degree = _degree(np.concatenate(sizes), floor)
     yield Round(
         value=value + rest,
-        stderr=stderr,
+        stderr=honest_stderr(stderr, floor, len(forms), degree, vectors.kind),
         degrees_of_freedom=len(forms) - 1,
-        floor=rounding_floor(operand, norm(Z) / np.sqrt(m)),
+        floor=floor,
         samples=value + forms,
         method="na_hutchpp",
     )

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, issparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
-from rnla._core.checks import as_inexact, check_finite_array, check_int, inexact_dtype
+from rnla._core.checks import (
+    as_inexact,
+    check_finite_array,
+    check_int,
+    check_unmasked,
+    inexact_dtype,
+)
 from rnla.linalg.spmm import checked_rows, multiply_csr
 
 BLOCK = 32
@@ -47,6 +53,8 @@ class Operand:
         of matrices near the ends of the range are within it.
     unit : float
         That power, 1 where it is not needed.
+    step : int
+        How many matrices came before it in a sequence: equal seeds draw other vectors for each.
     source : object
         What the caller passed.
     """
@@ -66,7 +74,7 @@ class Operand:
     ) -> None:
         self.source, self.shape, self.dtype = source, shape, dtype
         self.width = WIDE_BLOCK if dense else block
-        self.n_matvec = 0
+        self.n_matvec = self.step = 0
         self.hermitian = self.semidefinite = self.rescaled = False
         self.unit = 1.0
         self._unit_is_set = False
@@ -122,6 +130,9 @@ class Operand:
     def _counted(self, apply: Product, X: NDArray[Any], rows: int, name: str) -> NDArray[Any]:
         width = X.shape[1]
         self.n_matvec += width
+        if self.unit != 1.0:
+            # Before and not after: products with products would overflow.
+            X = X * X.dtype.type(1 / self.unit)
         if self._block is None:
             return self._in_units(self._checked(apply(X), X, rows, name))
         if width <= self._block:
@@ -136,14 +147,21 @@ class Operand:
 
     def _in_units(self, Y: NDArray[Any]) -> NDArray[Any]:
         if self.rescaled and not self._unit_is_set:
-            size = float(np.max(np.abs(Y), initial=0.0))
+            size = max((float(np.abs(y).max(initial=0.0)) for y in Y.T), default=0.0)
             self._unit_is_set = size > 0
             if size > 0 and not _SMALLEST < size < _LARGEST:
                 self.unit = 2.0 ** int(np.clip(np.frexp(size)[1], -1000, 1000))
-        return Y if self.unit == 1.0 else Y * Y.dtype.type(1 / self.unit)
+                Y = Y * Y.dtype.type(1 / self.unit)
+        return Y
 
     def _checked(self, Y: Any, X: NDArray[Any], rows: int, name: str) -> NDArray[Any]:
-        Y = np.asarray(Y)
+        if issparse(Y):
+            raise TypeError(f"`{name}` must return an array of numbers, got a sparse one")
+        check_unmasked(Y, f"{name} @ vectors")
+        try:
+            Y = np.asarray(Y)
+        except ValueError as error:
+            raise ValueError(f"`{name}` must return an array of numbers: {error}") from None
         if Y.shape != (rows, X.shape[1]):
             raise ValueError(
                 f"`{name}` must map a block of shape {X.shape} to {(rows, X.shape[1])}, "
@@ -205,7 +223,9 @@ def as_operand(
     """
     block = BLOCK if block is None else check_int(block, "block", 1)
     if isinstance(A, Operand):
-        return A
+        raise TypeError(
+            f"`A` must be {_KINDS}, got the `source` of an estimate; pass the matrix itself"
+        )
     if issparse(A) or isinstance(A, np.ndarray) or not (is_operator(A) or callable(A)):
         operand = _from_entries(A, block)
         _refuse("array", shape=shape, dtype=dtype, adjoint=adjoint)
@@ -270,12 +290,13 @@ def _from_operator(A: Any, adjoint: Any, block: int) -> Operand:
     operator = aslinearoperator(A)
     m, n = operator.shape
     dtype = inexact_dtype(operator.dtype, "A")
-    apply_adjoint = operator.rmatmat if adjoint is None else _adjoint_of(adjoint, (m, n))
+    apply_adjoint = (
+        _on_copies(operator.rmatmat) if adjoint is None else _adjoint_of(adjoint, (m, n))
+    )
     # SciPy's operators have `rmatvec` whether it works or not; what `rmatmat` raises varies.
     probe = operator.rmatvec if adjoint is None else None
-    return Operand(
-        A, (m, n), dtype, operator.matmat, apply_adjoint, block=block, split=True, probe=probe
-    )
+    product = _on_copies(operator.matmat)
+    return Operand(A, (m, n), dtype, product, apply_adjoint, block=block, split=True, probe=probe)
 
 
 def _from_callable(A: Any, shape: Any, dtype: Any, adjoint: Any, block: int) -> Operand:
@@ -287,9 +308,17 @@ def _from_callable(A: Any, shape: Any, dtype: Any, adjoint: Any, block: int) -> 
         raise ValueError(f"`shape` must be (m, n) or n, got {shape!r}") from None
     m, n = check_int(m, "shape", 0), check_int(n, "shape", 0)
     apply_adjoint = None if adjoint is None else _adjoint_of(adjoint, (m, n))
-    dtype = inexact_dtype(np.float64 if dtype is None else dtype, "A")
-    # A copy: what a callable does to its argument must not reach the test vectors.
-    return Operand(A, (m, n), dtype, lambda X: A(X.copy()), apply_adjoint, block=block, split=True)
+    try:
+        dtype = np.dtype(np.float64 if dtype is None else dtype)
+    except TypeError as error:
+        raise TypeError(f"`dtype` must be a dtype, got {dtype!r}: {error}") from None
+    dtype = inexact_dtype(dtype, "dtype")
+    return Operand(A, (m, n), dtype, _on_copies(A), apply_adjoint, block=block, split=True)
+
+
+def _on_copies(product: Product) -> Product:
+    """Keep what a callable or an operator does to its argument away from the test vectors."""
+    return lambda X: product(X.copy())
 
 
 def _adjoint_of(adjoint: Any, shape: tuple[int, int]) -> Product:
@@ -297,7 +326,7 @@ def _adjoint_of(adjoint: Any, shape: tuple[int, int]) -> Product:
         operator = aslinearoperator(adjoint)
         if operator.shape != shape[::-1]:
             raise ValueError(f"`adjoint` must have shape {shape[::-1]}, got {operator.shape}")
-        return operator.matmat
+        return _on_copies(operator.matmat)
     if not callable(adjoint):
         raise TypeError(f"`adjoint` must be a callable or a LinearOperator, got {adjoint!r}")
-    return lambda X: adjoint(X.copy())
+    return _on_copies(adjoint)

@@ -9,13 +9,14 @@ of the two is near the error for spectra of every kind (bench/trace.py, coverage
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.trace._estimate import mean_and_stderr
+from rnla.trace._estimate import honest_stderr, mean_and_stderr
 from rnla.trace._rounds import Round
 from rnla.trace._vectors import VectorStream
 
@@ -48,23 +49,47 @@ class LeftOut:
     lost: float = 0.0
 
 
-def jackknife(pairs: NDArray[Any]) -> float:
+def pair_means(rows: Iterable[NDArray[Any]], k: int) -> NDArray[Any]:
+    """Return the means over i of sample i when vector j is left out, too.
+
+    Parameters
+    ----------
+    rows : iterable of ndarray, shape (p, k)
+        Blocks of rows of the matrix of all pairs; its diagonal does not count.
+    k : int
+        Number of samples.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        One mean for each j.
+    """
+    total: Any = np.zeros(k)
+    start = 0
+    for block in rows:
+        total = total + block.sum(axis=0)
+        stop = start + len(block)
+        total[start:stop] -= np.diagonal(block, start)
+        start = stop
+    return np.asarray(total / max(k - 1, 1))
+
+
+def jackknife(without: NDArray[Any]) -> float:
     """Return the jackknife's standard error of a leave-one-out estimate.
 
     Parameters
     ----------
-    pairs : ndarray, shape (k, k)
-        Entry (i, j) is sample i when vector j is left out, too; the diagonal does not count.
+    without : ndarray, shape (k,)
+        The estimate without vector j.
 
     Returns
     -------
     float
         Infinite for k = 1.
     """
-    k = len(pairs)
+    k = len(without)
     if k < 2:
         return np.inf
-    without = (pairs.sum(axis=0) - np.diagonal(pairs)) / (k - 1)
     scale = float(np.max(np.abs(without)))
     if not 0 < scale < np.inf:
         return scale
@@ -102,9 +127,10 @@ def left_out_round(
     value, spread = mean_and_stderr(samples)
     small = max(float(np.max(np.abs(found.residuals))), found.lost) <= _ROUNDOFFS * floor
     exact = small and found.rank < len(samples) and vectors.generic
-    stderr = np.sqrt(spread) * np.sqrt(found.jackknife)
+    stderr = float(np.sqrt(spread) * np.sqrt(found.jackknife))
+    stderr = honest_stderr(stderr, floor, len(samples), 1 if small else 2, vectors.kind)
     if exact and len(samples) == 1:
-        stderr = np.abs(found.residuals[0])
+        stderr = float(np.abs(found.residuals[0]))
     return Round(
         value=value,
         stderr=float(np.hypot(stderr, found.lost)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
+import numpy as np
+
 from rnla._core.checks import check_int, check_word
 from rnla.trace._vectors import KINDS, ROTATION_INVARIANT
 
@@ -30,8 +32,10 @@ class _Resphering(_Sampling):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.resphere not in (None, True, False):
-            raise TypeError(f"`resphere` must be True, False or None, got {self.resphere!r}")
+        if self.resphere is not None:
+            if not isinstance(self.resphere, (bool, np.bool_)):
+                raise TypeError(f"`resphere` must be True, False or None, got {self.resphere!r}")
+            object.__setattr__(self, "resphere", bool(self.resphere))
         if self.resphere and self.test_vectors not in ("auto", *ROTATION_INVARIANT):
             raise ValueError(
                 "`resphere`=True is unbiased only for test vectors whose law rotations leave as it "

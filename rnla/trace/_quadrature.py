@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.status import Status
-from rnla.trace._estimate import Estimate
+from rnla.trace._estimate import Estimate, agreement_counts
 from rnla.trace._evaluate import SpectralFunction, check_function, evaluate
 from rnla.trace._rules import Floats, Rule
 
+# Samples that are apart by so many roundoffs are equal.
+_AGREE = 16
 # Errors of a sum of this many roundoffs are not seen in the spread of samples.
 _ROUNDOFFS = 4
 
@@ -62,6 +64,8 @@ class SpectralQuadrature:
         Roundoff of the precision that A was multiplied in.
     confidence : float
         Default level of the intervals.
+    kind : str
+        Of the random vectors: signs may agree by chance.
     """
 
     n: int
@@ -71,6 +75,7 @@ class SpectralQuadrature:
     probes: tuple[Rule, ...] = field(repr=False)
     eps: float = field(repr=False)
     confidence: float = 0.95
+    kind: str = field(default="sphere", repr=False)
 
     @property
     def nodes(self) -> Floats:
@@ -204,6 +209,10 @@ class SpectralQuadrature:
             unit = np.abs(samples - value).max(axis=0)
             scaled = (samples - value) / np.where(unit > 0, unit, 1.0)
             spread = unit * np.sqrt((scaled**2).sum(axis=0) / (m * (m - 1.0)))
+            # An eigenvector is known entry by entry, other forms are quadratic in the signs.
+            degree = 1 if all(len(rule.nodes) == 1 for rule in self.probes) else 2
+            if self.kind == "signs" and not agreement_counts(m, degree):
+                spread = np.where(spread <= _AGREE * self.eps * size, np.inf, spread)
         elif m == 1 or first == 0:
             spread = zero + np.inf
         return Parts(

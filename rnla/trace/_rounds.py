@@ -122,7 +122,8 @@ def check_budget(matvecs: Any, rtol: Any, atol: Any, confidence: Any) -> Budget:
     relative = 0.0 if rtol is None else check_positive_float(rtol, "rtol")
     absolute = check_positive_float(atol, "atol")
     confidence = check_positive_float(confidence, "confidence", below=1.0)
-    adaptive = rtol is not None or absolute > 0
+    # Nothing but the exact trace would meet a tolerance of zero: it counts as none.
+    adaptive = relative > 0 or absolute > 0
     return Budget(
         matvecs=matvecs, rtol=relative, atol=absolute, confidence=confidence, adaptive=adaptive
     )

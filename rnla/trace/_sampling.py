@@ -54,6 +54,7 @@ def sample(
         probes=(),
         eps=probes.eps,
         confidence=goal.confidence,
+        kind=probes.stream.kind,
     )
     parts = quadrature.parts(probes.values)
     offset = shift + float(parts.value)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.trace._basis import Basis
+from rnla.trace._basis import Basis, Columns
 from rnla.trace._input import Operand
 from rnla.trace._rounds import Budget, norm
 from rnla.trace._vectors import VectorStream
@@ -64,21 +64,22 @@ def range_sketches(
     """
     n = operand.shape[1]
     basis = Basis(n, operand.dtype)
-    Omega = Z = np.empty((n, 0), operand.dtype)
+    kept, products = Columns(n, operand.dtype), Columns(n, operand.dtype)
     size = 0.0
     for target in _targets(operand, budget, cost=2):
-        k = Omega.shape[1]
         if target == 0:
             yield None
             return
-        new = vectors.columns(k, target)
+        new = vectors.columns(kept.width, target)
         Y = operand.product(new)
+        kept.append(new)
+        del new
         size = float(np.hypot(size, norm(Y)))
         Q = basis.extend(Y)
         del Y
-        product = operand.adjoint_product(Q) if adjoint else operand.product(Q)
-        Omega, Z = _joined(Omega, new), _joined(Z, product)
-        yield RangeSketch(Omega, basis.Q, basis.R, Z, size / np.sqrt(target))
+        products.append(operand.adjoint_product(Q) if adjoint else operand.product(Q))
+        del Q
+        yield RangeSketch(kept.array, basis.Q, basis.R, products.array, size / np.sqrt(target))
 
 
 @dataclass(frozen=True)
@@ -120,22 +121,25 @@ def nystrom_sketches(
         None, as the last one, where n products more would be as cheap as another sketch.
     """
     n = operand.shape[1]
-    Omega = Y = np.empty((n, 0), operand.dtype)
+    kept, products = Columns(n, operand.dtype), Columns(n, operand.dtype)
     for target in _targets(operand, budget, cost=1):
-        k = Omega.shape[1]
         if target == 0:
             yield None
             return
-        new = vectors.columns(k, target)
+        new = vectors.columns(kept.width, target)
         product = operand.product(new)
         # An operator may return its argument, and what comes after needs Y.
         keep = budget.adaptive or not product.flags.writeable or np.shares_memory(product, new)
-        Omega, Y = _joined(Omega, new), _joined(Y, product)
-        yield NystromSketch(Omega, Y.copy() if keep else Y, norm(Y) / np.sqrt(target))
-
-
-def _joined(X: NDArray[Any], new: NDArray[Any]) -> NDArray[Any]:
-    return np.hstack([X, new]) if X.shape[1] else new
+        kept.append(new)
+        del new
+        products.append(product)
+        del product
+        Y = products.array
+        sketch = NystromSketch(kept.array, Y.copy() if keep else Y, norm(Y) / np.sqrt(target))
+        del Y
+        # None of it is held on to here while the receiver works.
+        yield sketch
+        del sketch
 
 
 def _targets(operand: Operand, budget: Budget, *, cost: int) -> Iterator[int]:

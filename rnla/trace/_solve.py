@@ -18,7 +18,7 @@ from rnla.trace._options import Options
 from rnla.trace._probes import Probes
 from rnla.trace._quadrature import SpectralQuadrature
 from rnla.trace._sampling import sample
-from rnla.trace._vectors import ROTATION_INVARIANT, VectorStream
+from rnla.trace._vectors import VectorStream
 
 # Up to here LAPACK's eigenvalues take about as long as an estimate.
 _DENSE = 2000
@@ -73,10 +73,10 @@ def solve(
         quadrature = exact_quadrature(operand, options.goal.confidence)
         return quadrature, quadrature.estimate(f, name=name)
     deflates = method in ("auto", "krylov_aware")
-    if deflates and options.test_vectors not in ("auto", *ROTATION_INVARIANT):
+    if deflates and options.test_vectors not in ("auto", "sphere"):
         raise ValueError(
-            f"`test_vectors`={options.test_vectors!r} cannot be projected without bias: use "
-            "'sphere', or method='slq'"
+            f"`test_vectors`={options.test_vectors!r} is of no use to method={method!r}, which "
+            "projects vectors and brings them to one length: leave it out, or use method='slq'"
         )
     if method == "fun_nystrom":
         return fun_nystrom(

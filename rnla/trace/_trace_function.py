@@ -57,7 +57,7 @@ def trace_function(
         that may be spent, 10,000 by default.
     rtol, atol : float, optional
         Stop when half the width of the confidence interval is at most ``atol + rtol |value|``.
-        Default: no tolerance, `matvecs` products are made.
+        Default, or zero: no tolerance, `matvecs` products are made.
     confidence : float, default 0.95
         Level of the interval, in [0, 1).
     method : str, default "auto"
@@ -79,7 +79,7 @@ def trace_function(
         fewer, larger products with A and capture a little less per product.
     test_vectors : str, default "auto"
         For "slq" and "fun_nystrom": "signs", "gaussian", "sphere", or for complex A "steinhaus".
-        "krylov_aware" takes rotation-invariant ones only, of one length: "sphere".
+        "krylov_aware" takes rotation-invariant ones of one length, "sphere", and refuses others.
     shape, dtype : optional
         Of a callable: n or (n, n), and by default float64.
     block : int, optional
@@ -123,7 +123,9 @@ def trace_function(
     the captured space knows of eigenvalues that samples have not met is added. It is an estimate:
     an isolated eigenvalue that no Krylov space has seen yet does not show, and bars are too short
     where f changes most at an end of an ill-conditioned spectrum that holds most eigenvalues. The
-    sampling error is Student's, from as few as four samples.
+    sampling error is Student's, from as few as four samples: where a few large eigenvalues of what
+    was not captured dominate them, they are skewed, and 95 % intervals of 30 to 60 products held as
+    few as 81 %.
 
     References
     ----------

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rnla.trace._exact import exact_rounds
 from rnla.trace._input import Operand
-from rnla.trace._left_out import LeftOut, jackknife, left_out_round
+from rnla.trace._left_out import LeftOut, jackknife, left_out_round, pair_means
 from rnla.trace._nystrom import (
     Core,
     complement_factors,
@@ -26,6 +26,8 @@ from rnla.trace._nystrom import (
 from rnla.trace._rounds import Budget, Round, rounding_floor
 from rnla.trace._sketches import nystrom_sketches
 from rnla.trace._vectors import VectorStream
+
+_PAIR_ROWS = 64
 
 
 def xnystrace_rounds(
@@ -65,6 +67,8 @@ def xnystrace_rounds(
         )
         # The shift before the Cholesky factorization is of this size.
         floor = rounding_floor(operand, sketch.size) * float(np.sqrt(sketch.Omega.shape[1]))
+        # A larger sketch is made next: its memory must not come on top of this one's.
+        del sketch
         yield left_out_round(name, found, floor, vectors, hermitian=True)
 
 
@@ -104,42 +108,59 @@ def nystrom_samples(
         core = semidefinite_core(Omega, Y)
     else:
         core = symmetric_core(Omega, Y, refuse_negative=refuse_negative)
-    K, products = downdate_sums(core, Omega)
+    K, products, along, skew = downdate_sums(core, Omega)
     squares = np.diagonal(K).real
-    value = float(np.sum(core.signs * np.sum(np.abs(core.B) ** 2, axis=0, dtype=np.float64)))
-    value -= core.shift * n
-    masses = np.abs(products) ** 2
-    residuals = masses / core.h + core.dropped
+    value = core.trace() - core.shift * n
+    masses = (products.conj() * (products + along)).real
+    residuals = masses / core.h + core.dropped + skew
     if inverse is not None:
         residuals = residuals * complement_factors(inverse, n)
-    pairs = _pairs(core, K, masses, None if inverse is None else pair_factors(inverse, n))
     samples = value - squares / core.h + residuals
-    return LeftOut(samples, residuals, core.rank, jackknife(value + pairs), core.lost)
+    without = value + pair_means(_pairs(core, K, masses, inverse, n), len(samples))
+    return LeftOut(samples, residuals, core.rank, jackknife(without), core.lost)
 
 
 def _pairs(
-    core: Core, K: NDArray[Any], masses: NDArray[np.float64], factors: NDArray[Any] | None
-) -> NDArray[np.float64]:
-    """Return by how much sample i differs from the trace of the core if j is left out, too."""
+    core: Core, K: NDArray[Any], masses: NDArray[np.float64], inverse: NDArray[Any] | None, n: int
+) -> Iterator[NDArray[np.float64]]:
+    """Yield, for some i at a time, by how much sample i differs from the trace of the core.
+
+    In column j vector j is left out, too.
+    """
     h = core.h
     squares = np.diagonal(K).real
-    inner = core.C.conj().T @ (core.signs[:, None] * core.C)
-    determinant = h[:, None] * h - np.abs(inner) ** 2
-    # Directions that are the same to rounding are left out once.
-    apart = np.abs(determinant) > 64 * np.finfo(np.float64).eps
-    determinant = np.where(apart, determinant, h[:, None])
-    removed = h * squares[:, None] + h[:, None] * squares - 2 * (inner * K.T).real
-    removed = np.where(apart, removed, squares[:, None]) / determinant
-    residuals = masses[:, None] * np.where(apart, h, 1.0) / determinant + core.dropped[:, None]
-    return np.asarray(residuals * (1.0 if factors is None else factors) - removed)
+    for row in range(0, len(h), _PAIR_ROWS):
+        rows = slice(row, row + _PAIR_ROWS)
+        own = h[rows, None]
+        inner = core.C[:, rows].conj().T @ (core.signs[:, None] * core.C)
+        determinant = own * h - np.abs(inner) ** 2
+        # Directions that are the same to rounding are left out once.
+        apart = np.abs(determinant) > 64 * np.finfo(np.float64).eps
+        determinant = np.where(apart, determinant, own)
+        removed = h * squares[rows, None] + own * squares - 2 * (inner * K.T[rows]).real
+        removed = np.where(apart, removed, squares[rows, None]) / determinant
+        residuals = masses[rows, None] * np.where(apart, h, 1.0) / determinant
+        residuals += core.dropped[rows, None]
+        if inverse is not None:
+            residuals *= pair_factors(inverse, n, rows)
+        yield np.asarray(residuals - removed)
 
 
-def downdate_sums(core: Core, Omega: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the Gram matrix of the z_i, and ``z_i* w_i``, for the downdates of a core."""
+def downdate_sums(
+    core: Core, Omega: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | float, NDArray[np.float64]]:
+    """Return the Gram matrix of the z_i, and ``z_i* w_i``; and what asymmetry does.
+
+    That is to be added to the latter and, after that, to ``w_i* (A - N) w_i``.
+    """
     s = Omega.shape[1]
     K = np.zeros((s, s), core.C.dtype)
     products = np.zeros(s, core.C.dtype)
+    skew = np.zeros(s)
+    along, rest = core.residuals()
     for part, Z in core.downdates():
         K += Z.conj().T @ Z
         products += np.einsum("ij,ij->j", Z.conj(), Omega[part])
-    return K, products
+        if rest is not None:
+            skew += np.einsum("ij,ij->j", Omega[part].conj(), core.B[part] @ rest).real
+    return K, products, along, skew

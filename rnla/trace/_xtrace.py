@@ -16,7 +16,7 @@ from rnla.trace._assumptions import check_products, check_residuals
 from rnla.trace._basis import Downdate, downdate
 from rnla.trace._exact import exact_rounds
 from rnla.trace._input import Operand
-from rnla.trace._left_out import LeftOut, jackknife, left_out_round
+from rnla.trace._left_out import LeftOut, jackknife, left_out_round, pair_means
 from rnla.trace._rounds import Budget, Round, rounding_floor
 from rnla.trace._sketches import range_sketches
 from rnla.trace._vectors import VectorStream, column_norms
@@ -54,6 +54,7 @@ def xtrace_rounds(
         )
         floor = rounding_floor(operand, sketch.size)
         check_residuals(operand, found.residuals, floor)
+        del sketch
         yield left_out_round("xtrace", found, floor, vectors, operand.hermitian)
 
 
@@ -99,7 +100,8 @@ def xtrace_samples(
     squares = column_norms(Omega) ** 2 if resphere else None
     forms = _Forms(H, W, T, R, down, n, squares)
     samples, residuals = forms.without_one()
-    return LeftOut(samples, residuals, down.rank, jackknife(forms.without_two()))
+    without = pair_means([forms.without_two()], len(samples))
+    return LeftOut(samples, residuals, down.rank, jackknife(without))
 
 
 class _Forms:

@@ -3,6 +3,8 @@
 Each takes a matrix, a number of products and a generator and returns an estimate.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -50,3 +52,15 @@ def wrong_dimension(A, s, rng):
 
 
 BIASED = [rayleigh, kept_in, resphered_signs, surrogate_only, wrong_dimension]
+
+
+def repeated_vectors(matrices, s, rng):
+    """Steps of a sequence that all draw the same signs; the value and its supposed error."""
+    W = rng.choice([-1.0, 1.0], (len(matrices[0]), s // 2))
+    samples = np.einsum("ij,ij->j", W, matrices[0] @ W)
+    value, variance = samples.mean(), samples.var(ddof=1) / len(samples)
+    for before, after in pairwise(matrices):
+        samples = np.einsum("ij,ij->j", W, (after - before) @ W)
+        value += samples.mean()
+        variance += samples.var(ddof=1) / len(samples)
+    return value, np.sqrt(variance)

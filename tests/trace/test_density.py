@@ -13,6 +13,12 @@ def smoothed(eigenvalues, points, width):
     return np.exp(-(z**2) / 2).mean(axis=1) / (width * np.sqrt(2 * np.pi))
 
 
+@pytest.mark.parametrize("matvecs", [None, 10])
+def test_legacy_generators_are_refused_by_every_method(matvecs):
+    with pytest.raises(TypeError, match="`rng` must be None, a seed or"):
+        spectral_density(np.eye(30), matvecs, rng=np.random.RandomState(0))
+
+
 @pytest.mark.parametrize("degree", [None, 30])
 def test_laplacian(degree, rng):
     A, eigenvalues = cases.laplacian(60)

@@ -105,6 +105,11 @@ def test_xdiag_without_an_adjoint_is_refused(rng):
     assert rnla.row_norms(operator, 20, rng=rng).method == "hutchinson"
 
 
+def test_messages_name_the_method_that_runs(rng):
+    with pytest.raises(ValueError, match="for method='xnysdiag'"):
+        rnla.diag(general(rng, 40), 20, assume="psd", rng=rng)
+
+
 def test_violated_assumptions_are_detected(rng):
     with pytest.raises(ValueError, match="`A` must be positive semidefinite"):
         rnla.diag(-np.eye(40), 20, assume="psd", rng=rng)
@@ -122,6 +127,7 @@ def test_violated_assumptions_are_detected(rng):
         ({"method": "xdiag", "matvecs": 1}, ValueError, "`matvecs` must be at least 2"),
         ({"method": "exact", "matvecs": 2}, ValueError, "`matvecs` must be at least 40"),
         ({"method": UDiagPP(sketch_size=9), "matvecs": 18}, ValueError, "`sketch_size` must be"),
+        ({"test_vectors": np.array(["a", "b"])}, ValueError, "`test_vectors` must be one of"),
         ({"assume": "spd"}, ValueError, "`assume` must be one of"),
     ],
 )
@@ -155,6 +161,12 @@ def test_scale_does_not_matter(scale, rng):
     assert estimate.stderr / scale == pytest.approx(expected.stderr, rel=1e-6)
     square = rnla.row_norms(scale * A, 40, squared=True, rng=7)
     assert np.all((square.value == 0) | np.isinf(square.value))
+
+
+def test_row_norms_near_the_end_of_the_range(rng):
+    A = hermitian(rng, SPECTRA["poly"](80))
+    expected, estimate = rnla.row_norms(A, 40, rng=7), rnla.row_norms(1e306 * A, 40, rng=7)
+    assert estimate.value / 1e306 == pytest.approx(expected.value, rel=1e-10)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from controls.trace import repeated_vectors
 from trace_cases import SPECTRA, hermitian
 
 import rnla
@@ -34,3 +35,37 @@ def test_a_tolerance_is_missed_less_often_than_allowed(spectrum, runs, rng):
         estimate = rnla.trace(A, rtol=rtol, confidence=0.9, rng=rng)
         missed.append(abs(estimate.value - exact) > rtol * exact)
     assert np.mean(missed) <= 0.2
+
+
+def drifting(rng, n=150, steps=20):
+    """A sequence that goes on in one direction, so that repeated vectors err alike every time."""
+    A, change = hermitian(rng, np.linspace(1, 3, n)), hermitian(rng, np.linspace(-1, 1, n))
+    return [A + 0.3 * step * change for step in range(steps + 1)]
+
+
+def chain(matrices, products, seed):
+    """Delta-shift all along a sequence, with one integer as the seed of every step."""
+    estimate = rnla.trace(matrices[0], products, method="hutchinson", rng=seed)
+    for A in matrices[1:]:
+        estimate = rnla.trace(A, products, previous=estimate, rng=seed)
+    return estimate
+
+
+@pytest.mark.parametrize("runs", [60, pytest.param(600, marks=pytest.mark.slow)])
+def test_intervals_of_a_sequence_hold_with_one_seed_for_all_steps(runs, rng):
+    matrices = drifting(rng)
+    exact = np.trace(matrices[-1])
+    held, sure = [], []
+    for seed in range(runs):
+        low, high = chain(matrices, 40, seed).confidence_interval()
+        held.append(low <= exact <= high)
+        value, stderr = repeated_vectors(matrices, 40, rng)
+        sure.append(abs(value - exact) <= 2 * stderr)
+    assert np.mean(held) >= 0.9 - 3 * np.sqrt(0.09 / runs)
+    assert np.mean(sure) < 0.75
+
+
+def test_a_sequence_is_reproducible(rng):
+    matrices = drifting(rng, steps=3)
+    assert chain(matrices, 20, 5).value == chain(matrices, 20, 5).value
+    assert chain(matrices, 20, 5).value != chain(matrices, 20, 6).value

@@ -160,6 +160,7 @@ def test_what_the_function_gets_is_a_copy():
         ({"block_size": 0}, ValueError, "`block_size` must be at least 1"),
         ({"test_vectors": "rayleigh"}, ValueError, "`test_vectors` must be one of"),
         ({"matvecs": 4, "test_vectors": "signs", "method": "krylov_aware"}, ValueError, "project"),
+        ({"matvecs": 4, "test_vectors": "gaussian"}, ValueError, "no use to method='auto'"),
         ({"spectrum": 3.0}, TypeError, "`spectrum` must be a pair"),
         ({"spectrum": (2.0, 1.0)}, ValueError, "`spectrum` must be finite"),
         (

@@ -5,6 +5,7 @@ import pytest
 from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
+import rnla
 from rnla.trace._input import as_operand
 
 
@@ -71,6 +72,44 @@ def test_operators_get_blocks_of_bounded_width(rng):
     assert np.array_equal(X, kept)
 
 
+class Overwriting(LinearOperator):
+    """An operator that uses the memory of its argument."""
+
+    def __init__(self, A):
+        self.A = A
+        super().__init__(A.dtype, A.shape)
+
+    def _matmat(self, X):
+        Y = self.A @ X
+        X[:] = np.nan
+        return Y
+
+    def _rmatmat(self, X):
+        Y = self.A.T @ X
+        X[:] = np.nan
+        return Y
+
+    def _matvec(self, x):
+        return self._matmat(x.reshape(-1, 1))
+
+
+@pytest.mark.parametrize("block", [2, 30])
+def test_operators_may_write_to_what_they_get(block, rng):
+    A, X = matrix(rng), matrix(rng, n=5)
+    kept = X.copy()
+    operand = as_operand(Overwriting(A), block=block)
+    assert operand.product(X) == pytest.approx(A @ X)
+    assert operand.adjoint_product(X) == pytest.approx(A.T @ X)
+    with_adjoint = as_operand(lambda X: A @ X, shape=7, adjoint=Overwriting(A.T))
+    assert with_adjoint.adjoint_product(X) == pytest.approx(A.T @ X)
+    assert np.array_equal(X, kept)
+    seed = int(rng.integers(2**31))
+    for method in ("hutchinson", "hutchpp", "xtrace"):
+        estimate = rnla.trace(Overwriting(A), 6, method=method, rng=seed)
+        expected = rnla.trace(aslinearoperator(A), 6, method=method, rng=seed)
+        assert estimate.value == pytest.approx(expected.value)
+
+
 def test_missing_adjoint():
     operator = LinearOperator((3, 3), matvec=lambda x: x, dtype=float)
     operand = as_operand(operator)
@@ -93,6 +132,20 @@ BAD = {
     "float shape": (lambda X: X, {"shape": 3.0}, TypeError, "`shape` must be an integer"),
     "shape of an array": (np.eye(3), {"shape": 3}, ValueError, "`shape` must be left out"),
     "adjoint of an array": (np.eye(3), {"adjoint": abs}, ValueError, "`adjoint` must be left"),
+    "another's operand": (as_operand(np.eye(3)), {}, TypeError, "got the `source` of an estimate"),
+    "dtype": (lambda X: X, {"shape": 3, "dtype": "nonsense"}, TypeError, "`dtype` must be a dtype"),
+    "long dtype": (
+        lambda X: X,
+        {"shape": 3, "dtype": np.longdouble},
+        TypeError,
+        "`dtype` must hold numbers",
+    ),
+    "object dtype": (
+        lambda X: X,
+        {"shape": 3, "dtype": object},
+        TypeError,
+        "`dtype` must hold numbers",
+    ),
     "adjoint": (lambda X: X, {"shape": 3, "adjoint": 3}, TypeError, "`adjoint` must be a call"),
     "adjoint's shape": (
         lambda X: X,
@@ -118,6 +171,13 @@ def test_bad_input_gets_one_sentence(case):
         (lambda X: X * 1j, TypeError, "must return real numbers"),
         (lambda X: X * np.nan, ValueError, "must not contain NaN"),
         (lambda X: X.astype(object), TypeError, "must return an array of numbers"),
+        (lambda X: [[1], [1, 2]], ValueError, "`A` must return an array of numbers: "),
+        (lambda X: sparse.csr_array(X), TypeError, "must return an array of numbers, got a sparse"),
+        (
+            lambda X: np.ma.masked_array(X, mask=X > 0),
+            ValueError,
+            "`A @ vectors` must not have masked entries",
+        ),
         (lambda X: None, ValueError, r"must map a block of shape .* got \(\)"),
     ],
 )

@@ -19,6 +19,7 @@ from rnla.trace import (
     XNysDiag,
     XNysTrace,
     XRowNorm,
+    XSymTrace,
     XTrace,
 )
 from rnla.trace._vectors import VectorStream, column_dots
@@ -94,6 +95,32 @@ def test_traces_are_unbiased(method, kind, dtype, rng):
 def test_traces_are_unbiased_over_many_draws(method, kind, dtype, rng):
     values, expected = estimates(method, kind, dtype, rng, 4000)
     assert z_score(values, expected) < LIMIT
+
+
+@pytest.mark.slow
+def test_a_hutchpp_is_unbiased_over_many_draws(rng):
+    """Which stops by its samples, but far enough on for that not to show."""
+    A = matrix("psd", rng, np.float64)
+    values = [rnla.trace(A, rtol=0.3, method="a_hutchpp", rng=rng).value for _ in range(4000)]
+    assert z_score(values, np.trace(A)) < LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+@pytest.mark.parametrize("resphere", [False, True])
+def test_xsymtrace_is_unbiased_for_a_definite_matrix(dtype, resphere, rng):
+    """For an indefinite one it has no mean."""
+    values, expected = estimates(XSymTrace(resphere=resphere), "psd", dtype, rng, 4000)
+    assert z_score(values, expected) < LIMIT
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [np.float64, np.complex128])
+def test_hutchinsons_row_norms_are_unbiased_over_many_draws(dtype, rng):
+    A = matrix("general", rng, dtype)
+    estimate = partial(rnla.row_norms, A, 9, squared=True, method="hutchinson")
+    values = [estimate(rng=rng).value for _ in range(4000)]
+    assert z_score(values, np.sum(abs(A) ** 2, axis=1)) < LIMIT
 
 
 @pytest.mark.parametrize("control", BIASED, ids=lambda control: control.__name__)

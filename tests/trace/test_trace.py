@@ -3,7 +3,6 @@
 import importlib
 import inspect
 import pickle
-import tracemalloc
 import warnings
 
 import numpy as np
@@ -391,6 +390,23 @@ BAD = {
         ValueError,
         "`resphere` is of no use to method='hutchinson'",
     ),
+    "unused with a tolerance": (
+        {"rtol": 0.1, "test_vectors": "signs"},
+        ValueError,
+        "`test_vectors` is of no use to method='auto' here, which takes 'a_hutchpp'",
+    ),
+    "resphering with a tolerance": (
+        {"rtol": 0.1, "resphere": True},
+        ValueError,
+        "`resphere` is of no use to method='auto' here, which takes 'a_hutchpp'",
+    ),
+    "resphering with few products": (
+        {"matvecs": 3, "resphere": True},
+        ValueError,
+        "`resphere` is of no use to method='auto' here, which takes 'hutchinson'",
+    ),
+    "array": ({"test_vectors": np.array(["a", "b"])}, ValueError, "`test_vectors` must be one of"),
+    "resphere zero": ({"resphere": 0}, TypeError, "`resphere` must be True, False or None"),
     "object": (
         {"method": XTrace(), "test_vectors": "signs"},
         ValueError,
@@ -414,6 +430,21 @@ def test_bad_arguments_get_one_sentence(case, rng):
         rnla.trace(general(rng, 99), **{"matvecs": None, **options})
 
 
+def test_a_tolerance_of_zero_is_none(rng):
+    A = general(rng, 99)
+    for run in (rnla.trace, rnla.diag):
+        estimate = run(A, 20, rtol=0.0, rng=3)
+        assert estimate.status is Status.COMPLETED
+        assert np.array_equal(estimate.value, run(A, 20, rng=3).value)
+
+
+def test_booleans_of_numpy_are_booleans(rng):
+    A = general(rng, 99)
+    for flag in (True, False):
+        expected = rnla.trace(A, 20, resphere=flag, rng=3)
+        assert rnla.trace(A, 20, resphere=np.bool_(flag), rng=3).value == expected.value
+
+
 def test_bad_matrices():
     with pytest.raises(ValueError, match="`A` must be square"):
         rnla.trace(np.ones((3, 4)))
@@ -421,7 +452,7 @@ def test_bad_matrices():
         rnla.trace(np.full((9, 9), np.nan), 4)
 
 
-# -- reproducibility and memory ----------------------------------------------------------------
+# -- reproducibility ----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", [*FIXED, "a_hutchpp"])
@@ -448,26 +479,6 @@ def test_global_state_is_left_alone(rng):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     rnla.trace(general(rng, 40), 20)
     assert np.array_equal(before, np.random.get_state()[1])  # noqa: NPY002
-
-
-@pytest.mark.parametrize("method", ["hutchinson", "hutchpp", "xtrace", "xnystrace", "xsymtrace"])
-def test_memory(method):
-    n, s = 40_000, 60
-    d = np.arange(1.0, n + 1) ** -1.5
-
-    def product(X):
-        return d[:, None] * X
-
-    def run():
-        return rnla.trace(product, s, shape=n, method=method, assume="psd", block=8, rng=0)
-
-    run()
-    tracemalloc.start()
-    run()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    # Beside it the blocks that the callable gets and returns.
-    assert peak <= 8 * n * (3 * s + 4 * 8)
 
 
 # -- the choice --------------------------------------------------------------------------------
