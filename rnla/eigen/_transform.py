@@ -6,16 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from rnla.eigen._invert import inverse_of, shifted_inverse
-from rnla.eigen._problem import (
-    Buckling,
-    Cayley,
-    Generalized,
-    Problem,
-    Reflected,
-    ShiftInvert,
-    Standard,
-)
+from rnla.eigen._definite import check_inner_product, requirement
+from rnla.eigen._invert import definite_inverse, shifted_inverse
+from rnla.eigen._inverted import Buckling, Cayley, Reflected, ShiftInvert
+from rnla.eigen._problem import Generalized, Problem, Standard
 from rnla.eigen._select import Selection
 from rnla.eigen._validate import Request
 from rnla.linalg.block import BlockOperator
@@ -35,6 +29,11 @@ def spectral_problem(request: Request) -> tuple[Problem, Selection]:
         Operator, inner product and the way back.
     selection : Selection
         What is wanted of its eigenvalues.
+
+    Raises
+    ------
+    ValueError
+        If `M`, or `A` in buckling mode, is seen to be no inner product.
     """
     A, M, sigma, dtype = request.A, request.M, request.sigma, request.dtype
     selection, inverted = request.selection, Selection("LM", request.k)
@@ -45,17 +44,22 @@ def spectral_problem(request: Request) -> tuple[Problem, Selection]:
     smallest = selection.which == "SM"
     if sigma is None:
         if smallest:
+            check_inner_product(request)
             K, shift = inverse(A, M, 0.0)
             return ShiftInvert(K, M, shift, dtype), inverted
         return _unshifted(request, 0.0), selection
     if smallest and request.mode == "normal":
         # The ones farthest from the shift.
         return _unshifted(request, sigma), inverted
+    check_inner_product(request)
     if smallest and request.mode == "cayley":
         K, shift = inverse(A, M, -sigma)
         return Cayley(K, M, shift, dtype), inverted
     if smallest:
-        K = inverse_of(A, dtype, request.tol)
+        try:
+            K = definite_inverse(A, dtype, request.tol)
+        except np.linalg.LinAlgError:
+            raise ValueError(requirement(request)) from None
         return Reflected(K, A, M, sigma, dtype), inverted
     K, shift = (request.OPinv, sigma) if request.OPinv is not None else inverse(A, M, sigma)
     if request.mode == "buckling":
@@ -71,7 +75,7 @@ def _unshifted(request: Request, sigma: float) -> Problem:
         return Standard(request.A, sigma, request.dtype)
     if Minv is None:
         try:
-            Minv = inverse_of(M, request.dtype, request.tol)
+            Minv = definite_inverse(M, request.dtype, request.tol)
         except np.linalg.LinAlgError:
-            raise ValueError("`M` must be positive definite where `sigma` is None") from None
+            raise ValueError(requirement(request)) from None
     return Generalized(request.A, M, Minv, sigma, request.dtype)
