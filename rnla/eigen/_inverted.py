@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.eigen._definite import most_rank
+from rnla.eigen._definite import InnerSpace
 from rnla.eigen._problem import Problem
 from rnla.linalg.block import BlockOperator
 from rnla.linalg.orth import orthonormal_block, random_block
@@ -32,21 +32,30 @@ class ShiftInvert(Problem):
         The shift.
     dtype : dtype
         Working precision.
+    space : InnerSpace, optional
+        What is known of the range of M.
     """
 
     name = "shift-invert lanczos"
 
     def __init__(
-        self, inverse: BlockOperator, M: BlockOperator | None, sigma: float, dtype: Any
+        self,
+        inverse: BlockOperator,
+        M: BlockOperator | None,
+        sigma: float,
+        dtype: Any,
+        space: InnerSpace | None = None,
     ) -> None:
         super().__init__(inverse, sigma, dtype)
         self._measure_by(M)
         self.purifies = M is not None
-        if M is not None:
-            self.dimension = most_rank(M)
+        self.space = space or InnerSpace(self.n, M is None)
+        self.dimension = self.space.rank
 
     def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
-        return self.main.product(BV)
+        # Null vectors of M would grow unseen. The search leaves them out, and so works with the
+        # classes of vectors that differ by one; the way back is one more product.
+        return self.space.part(self.main.product(BV))
 
     def orthonormal(
         self,
@@ -58,30 +67,45 @@ class ShiftInvert(Problem):
         floor: float = 0.0,
         projections: int = 0,
     ) -> NDArray[Any]:
-        if not self.purifies:
+        if self.space.is_known and self.space.is_whole:
             return super().orthonormal(X, V, BV, rng, floor=floor, projections=projections)
         V = np.empty((self.n, 0), self.dtype) if V is None else V
         BV = V if BV is None else BV
-        wanted = min(X.shape[1], self.dimension - V.shape[1])
-        Q = self._without_null(X[:, :wanted], V, BV, floor, projections)
+        X = X[:, : self.dimension - V.shape[1]]
+        width = X.shape[1]
+        Q = self._new(X, V, BV, not self.space.is_known, floor, projections)
+        if Q.shape[1] == width:
+            return Q
+        if not self.space.is_known:
+            if not self._random(rng, 1, V, BV).shape[1]:
+                return Q
+            # Something is left: what is short beside its null vector may belong to it.
+            Q = self._new(X, V, BV, False, floor, projections)
         for _ in range(_DRAWS):
-            missing = wanted - Q.shape[1]
+            missing = width - Q.shape[1]
             if missing <= 0:
                 break
             known, image = np.hstack([V, Q]), np.hstack([BV, self.image(Q)])
-            fresh = random_block(rng, (self.n, missing), self.dtype)
-            # The inverse magnifies what is known: only the rest is to be multiplied by it.
-            fresh = self._without_null(fresh, known, image)
-            if fresh.shape[1]:
-                fresh = self._without_null(self.purified(fresh), known, image)
-            Q = np.hstack([Q, fresh])
+            Q = np.hstack([Q, self._random(rng, missing, known, image)])
         return Q
 
-    def _without_null(
+    def _random(
+        self, rng: np.random.Generator, width: int, V: NDArray[Any], BV: NDArray[Any]
+    ) -> NDArray[Any]:
+        """Return random directions beside the basis, fewer where there are none."""
+        X, unknown = random_block(rng, (self.n, width), self.dtype), not self.space.is_known
+        X = self._new(self.space.part(X), V, BV, unknown)
+        if not (unknown and X.shape[1]):
+            return X
+        # The inverse would have magnified what is in the basis.
+        return self._new(self.purified(X), V, BV, True)
+
+    def _new(
         self,
         X: NDArray[Any],
         V: NDArray[Any],
         BV: NDArray[Any],
+        semidefinite: bool,
         floor: float = 0.0,
         projections: int = 0,
     ) -> NDArray[Any]:
@@ -91,22 +115,25 @@ class ShiftInvert(Problem):
             inner=self.inner,
             basis_image=BV,
             inner_norm=self.inner_norm,
-            semidefinite=True,
+            semidefinite=semidefinite,
             floor=floor,
             projections=projections,
         )
 
-    def purified(self, X: NDArray[Any]) -> NDArray[Any]:
-        if not self.purifies:
-            return X
+    def _from_range(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return the inverse times M times X, which has no part of an infinite eigenvalue."""
         return self.main.product(self.image(X)).astype(self.dtype, copy=False)
+
+    def purified(self, X: NDArray[Any]) -> NDArray[Any]:
+        return self.space.part(self._from_range(X)) if self.purifies else X
 
     def finished(self, ritz: Ritz, columns: slice) -> NDArray[Any]:
         if not self.purifies:
             return ritz.vectors(columns)
-        return np.asarray(
-            ritz.products(columns) / ritz.theta[columns].astype(np.empty(0, self.dtype).real.dtype)
-        )
+        theta = ritz.theta[columns].astype(np.empty(0, self.dtype).real.dtype)
+        if self.space.is_whole:
+            return np.asarray(ritz.products(columns) / theta)
+        return np.asarray(self._from_range(ritz.vectors(columns)) / theta)
 
     def eigenvalues(self, theta: NDArray[Any]) -> NDArray[Any]:
         with np.errstate(divide="ignore"):
@@ -169,14 +196,14 @@ class Cayley(ShiftInvert):
     """
 
     def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
-        return V + 2 * self.sigma * self.main.product(BV)
+        return V + 2 * self.sigma * super()._product(V, BV)
 
     def finished(self, ritz: Ritz, columns: slice) -> NDArray[Any]:
         # OP keeps null vectors of M; the inverse times M does not.
         X = ritz.vectors(columns)
         if not self.purifies:
             return X
-        Y = self.purified(X)
+        Y = self._from_range(X)
         lengths = np.sqrt(np.einsum("ij,ij->j", Y.conj(), self.image(Y)).real)
         return np.asarray(Y / np.where(lengths > 0, lengths, 1))
 
