@@ -199,9 +199,10 @@ class Cayley(ShiftInvert):
         return V + 2 * self.sigma * super()._product(V, BV)
 
     def finished(self, ritz: Ritz, columns: slice) -> NDArray[Any]:
-        # OP keeps null vectors of M; the inverse times M does not.
+        # OP keeps null vectors of M; the inverse times M does not, but it magnifies errors of
+        # vectors far from the shift.
         X = ritz.vectors(columns)
-        if not self.purifies:
+        if not self.purifies or (self.space.is_known and self.space.is_whole):
             return X
         Y = self._from_range(X)
         lengths = np.sqrt(np.einsum("ij,ij->j", Y.conj(), self.image(Y)).real)
