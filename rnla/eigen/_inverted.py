@@ -53,8 +53,8 @@ class ShiftInvert(Problem):
         self.dimension = self.space.rank
 
     def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
-        # Null vectors of M would grow unseen. The search leaves them out, and so works with the
-        # classes of vectors that differ by one; the way back is one more product.
+        # Vectors that differ by a null vector of M are one to OP and M. The search works with those
+        # that have none, for unseen it would grow; the way back is one more product.
         return self.space.part(self.main.product(BV))
 
     def orthonormal(
@@ -71,7 +71,8 @@ class ShiftInvert(Problem):
             return super().orthonormal(X, V, BV, rng, floor=floor, projections=projections)
         V = np.empty((self.n, 0), self.dtype) if V is None else V
         BV = V if BV is None else BV
-        X = X[:, : self.dimension - V.shape[1]]
+        # What is rounding error in a product need not be beside what is left of it.
+        X = self.space.part(X[:, : self.dimension - V.shape[1]])
         width = X.shape[1]
         Q = self._new(X, V, BV, not self.space.is_known, floor, projections)
         if Q.shape[1] == width:
