@@ -307,7 +307,8 @@ def _solved(
     values, X = values[order], state.x[:, order]
     norms, status = state.residual_norm[order], outcome.status
     if problem is not None and not problem.is_original:
-        relative = norms / np.abs(state.theta[order])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = norms / np.abs(state.theta[order])
         status, values, X, norms = _in_the_pencil(request, problem, status, values, X, relative)
     left = None
     if options.keep_surrogate and state.space is not None and _is_standard(request, problem):

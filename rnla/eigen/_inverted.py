@@ -37,6 +37,8 @@ class ShiftInvert(Problem):
     """
 
     name = "shift-invert lanczos"
+    # OP does it, and sharpens vectors on the way.
+    _purifies_at_no_cost = True
 
     def __init__(
         self,
@@ -48,9 +50,10 @@ class ShiftInvert(Problem):
     ) -> None:
         super().__init__(inverse, sigma, dtype)
         self._measure_by(M)
-        self.purifies = M is not None
         self.space = space or InnerSpace(self.n, M is None)
         self.dimension = self.space.rank
+        singular = not (self.space.is_known and self.space.is_whole)
+        self.purifies = M is not None and (singular or self._purifies_at_no_cost)
 
     def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
         # Vectors that differ by a null vector of M are one to OP and M. The search works with those
@@ -196,6 +199,8 @@ class Cayley(ShiftInvert):
     Parameters are those of `ShiftInvert`. OP is applied as ``I + 2 sigma (A - sigma M)^-1 M``.
     """
 
+    _purifies_at_no_cost = False
+
     def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
         return V + 2 * self.sigma * super()._product(V, BV)
 
@@ -203,7 +208,7 @@ class Cayley(ShiftInvert):
         # OP keeps null vectors of M; the inverse times M does not, but it magnifies errors of
         # vectors far from the shift.
         X = ritz.vectors(columns)
-        if not self.purifies or (self.space.is_known and self.space.is_whole):
+        if not self.purifies:
             return X
         Y = self._from_range(X)
         lengths = np.sqrt(np.einsum("ij,ij->j", Y.conj(), self.image(Y)).real)

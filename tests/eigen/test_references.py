@@ -1,5 +1,6 @@
 """No call leaves reference cycles behind: what it held is freed at once, not by the collector."""
 
+import contextlib
 import gc
 import weakref
 
@@ -101,11 +102,8 @@ def test_large_operators_that_take_an_inner_iteration(uncollected):
 def test_a_call_that_fails_lets_go_as_well(uncollected):
     A = aslinearoperator(scipy.sparse.diags_array(np.linspace(0, 1, 600)))
     held = weakref.ref(A)
-    try:
+    with contextlib.suppress(rnla.eigen.EigenNoConvergence):
         rnla.eigsh(A, 3, which="SA", ncv=8, maxiter=2, rng=0)
-    except rnla.eigen.EigenNoConvergence as error:
-        assert len(error.result.values) == 3
-    else:
         pytest.fail("two fillings of eight vectors were enough")
     del A
     assert held() is None
