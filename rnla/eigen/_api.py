@@ -70,8 +70,8 @@ def eigsh(
         Number of eigenvalues, at least 1. From n on, all of them are returned by
         `scipy.linalg.eigh`, with a RuntimeWarning, if A is an array.
     M : array_like, sparse matrix or LinearOperator, shape (n, n), optional
-        Hermitian: positive definite without `sigma`; semidefinite with it; anything in buckling
-        mode.
+        Hermitian: positive definite without `sigma`; semidefinite of rank k at least with it;
+        anything in buckling mode.
     sigma : float, optional
         Shift: `which` then refers to ``w' = 1 / (w - sigma)``, or what `mode` says. The inverse of
         ``A - sigma M`` is factored, or applied by an inner iteration for a LinearOperator of more
@@ -90,7 +90,11 @@ def eigsh(
     maxiter : int, optional
         How often the basis may be filled; if given, no dense solver takes over. Default ``10 n``.
     tol : float, default 0
-        Residuals are at most ``tol |w'|``, or a few eps times the norm. 0 means eps.
+        Residuals of the problem that is iterated on, whose eigenvalues are w', are at most
+        ``tol max(|w'|, eps**(2/3) norm)``, or a few eps times the norm, of which the largest
+        ``|w'|`` seen is the measure; 0 means eps. With `sigma`, w' is what `mode` says; for
+        which="SM" without it, ``w' = 1 / w``, so that residuals of A are about ``tol`` times the
+        norm at worst, and errors of w about ``tol |w|``.
     return_eigenvectors : bool, default True
         Return vectors, too.
     Minv : array_like, sparse matrix or LinearOperator, shape (n, n), optional
@@ -99,7 +103,8 @@ def eigsh(
         Applies ``(A - sigma M)^-1``.
     mode : {"normal", "buckling", "cayley"}, default "normal"
         With `sigma` and real A: ``w' = 1 / (w - sigma)``, ``w / (w - sigma)`` for positive
-        definite A and indefinite M, or ``(w + sigma) / (w - sigma)``.
+        definite A and indefinite M, or ``(w + sigma) / (w - sigma)``; the last two with nonzero
+        `sigma`.
     rng : {None, int, SeedSequence, BitGenerator, Generator}, optional
         For everything random; the same seed gives the same bits.
     method : {"auto", "dense", "lanczos"}, default "auto"
@@ -140,8 +145,8 @@ def eigsh(
         Where `maxiter` was too small, or the callback stopped; it is SciPy's
         ``ArpackNoConvergence`` and carries the pairs that converged.
     ValueError
-        If shapes do not fit, arguments exclude each other, one is out of range, or A holds, or
-        returns, NaN or infinity.
+        If shapes do not fit, arguments exclude each other, one is out of range, A holds, or
+        returns, NaN or infinity, or M, or A in buckling mode, is found not to be definite.
     TypeError
         If an argument has the wrong type.
 

@@ -14,6 +14,7 @@ from scipy.sparse.linalg import LinearOperator
 from rnla._core.driver import Iteration
 from rnla._core.threads import single_threaded_blas
 from rnla.eigen._basis import Ritz
+from rnla.eigen._definite import requirement, too_few
 from rnla.eigen._plan import RitzState
 from rnla.eigen._problem import refuse_skew
 from rnla.eigen._validate import Request
@@ -171,7 +172,11 @@ def _pencil(
     """
     if request.mode == "buckling":
         # A is the positive definite one: M x = (1 / w) A x.
-        inverse, X = eigh(np.eye(len(A), dtype=A.dtype) if M is None else M, A, check_finite=False)
+        B = np.eye(len(A), dtype=A.dtype) if M is None else M
+        try:
+            inverse, X = eigh(B, A, check_finite=False)
+        except np.linalg.LinAlgError:
+            raise ValueError(requirement(request)) from None
         with np.errstate(divide="ignore"):
             return 1 / inverse, X
     n, which = len(A), request.selection.which
@@ -190,18 +195,22 @@ def _pencil(
         if M is None:
             raise
         if request.sigma is None:
-            raise ValueError("`M` must be positive definite where `sigma` is None") from None
-        return _semidefinite(A, M, request.sigma)
+            raise ValueError(requirement(request)) from None
+        return _semidefinite(A, M, request)
 
 
 def _semidefinite(
-    A: NDArray[Any], M: NDArray[Any], sigma: float
+    A: NDArray[Any], M: NDArray[Any], request: Request
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Finite eigenvalues for singular M = L L^H: those of ``L^H (A - sigma M)^-1 L``."""
+    sigma = request.sigma
+    assert sigma is not None
     size, U = np.linalg.eigh(M)
     keep = size > len(M) * np.finfo(size.dtype).eps * np.abs(size).max(initial=0.0)
     if size.min(initial=0.0) < -np.sqrt(np.finfo(size.dtype).eps) * size.max(initial=0.0):
-        raise ValueError("`M` must be positive semidefinite")
+        raise ValueError(requirement(request))
+    if np.count_nonzero(keep) < request.k:
+        raise ValueError(too_few(request, int(np.count_nonzero(keep))))
     L = U[:, keep] * np.sqrt(size[keep])
     K = A - sigma * M
     scale = float(np.abs(K).sum(axis=0).max(initial=0.0))

@@ -18,16 +18,18 @@ from rnla.eigen._correction import (
     sketched_surrogate,
     start_of,
 )
+from rnla.eigen._definite import requirement, too_few
 from rnla.eigen._dense import dense_pairs, prefers_dense, shifted
 from rnla.eigen._filter import filtered_states
 from rnla.eigen._invert import must_iterate
+from rnla.eigen._inverted import ShiftInvert
 from rnla.eigen._lanczos import BlockLanczos
 from rnla.eigen._moved import is_ball, is_moved, nearest
 from rnla.eigen._outlook import outlook_for
 from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._planning import BLOCK_MANY, Options, is_filtered, plan_for
 from rnla.eigen._polish import backward_stable, pencil_residual, polished
-from rnla.eigen._problem import Problem, ShiftInvert, Standard
+from rnla.eigen._problem import Problem, Standard
 from rnla.eigen._range import safe_root, scaled
 from rnla.eigen._result import EigenResult
 from rnla.eigen._select import Selection
@@ -35,6 +37,7 @@ from rnla.eigen._smallest import definite_end, semidefinite
 from rnla.eigen._transform import spectral_problem
 from rnla.eigen._validate import Request
 from rnla.linalg.block import DenseBlock, SparseBlock
+from rnla.linalg.orth import IndefiniteError
 from rnla.linalg.quiet import quiet_blas
 from rnla.linalg.surrogate import Surrogate
 
@@ -74,7 +77,20 @@ def solve_request(request: Request, options: Options) -> Solved:
     -------
     Solved
         Eigenvalues ascend.
+
+    Raises
+    ------
+    ValueError
+        If the pencil has no k finite eigenvalues, or is found to be no Hermitian-definite one.
     """
+    solved = _solve(request, options)
+    finite = int(np.count_nonzero(np.isfinite(solved.result.values)))
+    if finite < request.k:
+        raise ValueError(too_few(request, finite))
+    return solved
+
+
+def _solve(request: Request, options: Options) -> Solved:
     root = _scaling(request, options)
     if root != 1:
         return _solve_scaled(request, options, root)
@@ -169,12 +185,15 @@ def _searched(
         filtered = is_filtered(request, problem, plan, options)
         states = filtered_states(search, start) if filtered else search.states(start)
         outlook = None if restarts is None else outlook_for(problem, search)
-        outcome = run(
-            states if outlook is None else outlook.states(states),
-            tolerance=search.tolerance,
-            maxiter=request.maxiter or restarts or _RESTARTS * request.n,
-            callback=record,
-        )
+        try:
+            outcome = run(
+                states if outlook is None else outlook.states(states),
+                tolerance=search.tolerance,
+                maxiter=request.maxiter or restarts or _RESTARTS * request.n,
+                callback=record,
+            )
+        except IndefiniteError:
+            raise ValueError(requirement(request)) from None
     if outlook is not None and outlook.gave_up:
         outcome = replace(outcome, status=Status.MAX_ITERATIONS)
     solved = _solved(request, problem, outcome, search.tolerance, options, surrogate)
@@ -288,7 +307,8 @@ def _solved(
     values, X = values[order], state.x[:, order]
     norms, status = state.residual_norm[order], outcome.status
     if problem is not None and not problem.is_original:
-        relative = norms / np.abs(state.theta[order])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            relative = norms / np.abs(state.theta[order])
         status, values, X, norms = _in_the_pencil(request, problem, status, values, X, relative)
     left = None
     if options.keep_surrogate and state.space is not None and _is_standard(request, problem):

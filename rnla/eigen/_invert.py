@@ -10,6 +10,7 @@ from scipy.linalg import get_lapack_funcs
 from scipy.sparse import csc_array, eye_array
 from scipy.sparse.linalg import LinearOperator, gmres, minres, splu
 
+from rnla.eigen._definite import has_positive_pivots
 from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
 from rnla.linalg.orth import random_block
 
@@ -155,8 +156,22 @@ def must_iterate(A: BlockOperator, M: BlockOperator | None) -> bool:
     return not explicit and A.shape[0] > _MATERIALISE
 
 
-def inverse_of(A: BlockOperator, dtype: Any, tol: float) -> BlockOperator:
-    """Return the inverse of a matrix as it is, however ill-conditioned.
+class DefiniteInverse(DenseInverse):
+    """Cholesky factor of a dense matrix."""
+
+    def __init__(self, K: NDArray[Any]) -> None:
+        BlockOperator.__init__(self, K.shape, K.dtype)
+        routines: Any = get_lapack_funcs(("potrf", "potrs"), (K,))
+        factor, solve = routines
+        L, info = factor(K)
+        if info > 0:
+            raise np.linalg.LinAlgError("not positive definite")
+        self._solve = lambda LU, pivots, X: solve(LU, X)
+        self.LU, self.pivots = L, None
+
+
+def definite_inverse(A: BlockOperator, dtype: Any, tol: float) -> BlockOperator:
+    """Return the inverse of a positive definite matrix as it is, however ill-conditioned.
 
     Parameters
     ----------
@@ -175,11 +190,17 @@ def inverse_of(A: BlockOperator, dtype: Any, tol: float) -> BlockOperator:
     Raises
     ------
     numpy.linalg.LinAlgError
-        If A is singular.
+        If A is singular, or a pivot shows that it is not positive definite.
     """
     if must_iterate(A, None):
         return IterativeInverse(A, None, 0.0, dtype, tol)
-    return _factored(_difference(A, None, 0.0, dtype))
+    K = _difference(A, None, 0.0, dtype)
+    if isinstance(K, np.ndarray):
+        return DefiniteInverse(K)
+    inverse = SparseInverse(K)
+    if not has_positive_pivots(inverse.factors):
+        raise np.linalg.LinAlgError("not positive definite")
+    return inverse
 
 
 def shifted_inverse(
@@ -224,7 +245,7 @@ def shifted_inverse(
             if attempt == 2:
                 raise
         else:
-            if attempt == 2 or scale * _norm(inverse) * eps**_EXPONENT < 1:
+            if attempt == 2 or scale * norm_estimate(inverse) * eps**_EXPONENT < 1:
                 return inverse, sigma
         sigma = sigma - eps**_EXPONENT * (scale or 1.0)
     raise AssertionError
@@ -248,16 +269,27 @@ def _difference(A: BlockOperator, M: BlockOperator | None, sigma: float, dtype: 
     return K
 
 
-def _norm(inverse: BlockOperator) -> float:
-    """Estimate the norm from below by power steps."""
-    x = random_block(np.random.default_rng(0), (inverse.shape[0], 1), inverse.dtype)
-    size = 0.0
+def norm_estimate(A: BlockOperator) -> float:
+    """Estimate the norm of a Hermitian operator from below by power steps that do not count.
+
+    Parameters
+    ----------
+    A : BlockOperator, shape (n, n)
+        The operator.
+
+    Returns
+    -------
+    float
+        Infinite if a product is not finite.
+    """
+    x = random_block(np.random.default_rng(0), (A.shape[0], 1), A.dtype)
+    size, counts = 0.0, (A.n_matvec, A.n_passes)
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(_POWER_STEPS):
-            x = x / np.linalg.norm(x)
-            x = inverse.product(x)
+            x = A.product(x)
             size = float(np.linalg.norm(x))
-            if not np.isfinite(size):
-                return np.inf
-    inverse.n_matvec = inverse.n_passes = 0
-    return size
+            if size == 0 or not np.isfinite(size):
+                break
+            x = x / size
+    A.n_matvec, A.n_passes = counts
+    return size if np.isfinite(size) else np.inf

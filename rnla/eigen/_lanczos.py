@@ -13,7 +13,7 @@ from rnla.eigen._basis import Basis, Ritz
 from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._problem import Problem
 from rnla.eigen._verify import Patience, Probe
-from rnla.linalg.orth import orthonormal_block, random_block
+from rnla.linalg.orth import IndefiniteError, random_block
 
 # In units of eps * ||OP||: what estimates are asked for, what rounding adds to true residuals, and
 # the length below which the remainder of a product is rounding error.
@@ -113,7 +113,9 @@ class BlockLanczos:
             block = self._next_block(remainder) if self.lanczos else block[:, :0]
             room = self.plan.capacity - self.basis.size
             full = room < (block.shape[1] if self.lanczos else self.plan.block)
-            whole = self.basis.size >= self.problem.n or (self.lanczos and block.shape[1] == 0)
+            whole = self.basis.size >= self.problem.dimension or (
+                self.lanczos and block.shape[1] == 0
+            )
             if self.basis.size < self.k and not whole:
                 continue
             if self.lanczos and not (full or whole) and self.steps < self.next_look:
@@ -134,6 +136,10 @@ class BlockLanczos:
                 yield self._final(ritz, verified=False)
                 return
             block = self._expansion(ritz, norms, block, full)
+            if block.shape[1] == 0:
+                # Nothing is left: the projection is the operator here as well.
+                yield self._final(self.basis.ritz(self.plan.selection), verified=True)
+                return
 
     def _measure(self, theta: NDArray[Any]) -> None:
         self.norm = max(self.norm, float(np.abs(theta).max()))
@@ -153,11 +159,9 @@ class BlockLanczos:
             self.basis.keep_products()
         missing = max(0, (width if self.lanczos else self.k) - X.shape[1])
         X = np.hstack([X, random_block(self.rng, (n, missing), dtype)])
-        if self.problem.purifies:
-            X = self.problem.product(X, self.problem.image(X))
-        X = orthonormal_block(X, inner=self.problem.inner, rng=self.rng)
+        X = self.problem.orthonormal(self.problem.purified(X), None, None, self.rng)
         if not X.shape[1]:
-            raise np.linalg.LinAlgError("`M` must be positive: no vector has a positive norm")
+            raise IndefiniteError("no vector has a positive norm")
         return np.asarray(X[:, : self.plan.capacity])
 
     def _next_block(self, remainder: NDArray[Any]) -> NDArray[Any]:
@@ -169,14 +173,13 @@ class BlockLanczos:
         self, X: NDArray[Any], projections: int = 0, *, noise: float = _NOISE
     ) -> NDArray[Any]:
         """Return X orthonormalised against the basis; what is rounding error becomes random."""
-        return orthonormal_block(
-            X[:, : self.problem.n - self.basis.size],
+        return self.problem.orthonormal(
+            X,
             self.basis.V,
-            inner=self.problem.inner,
-            basis_image=self.basis.BV,
+            self.basis.BV,
+            self.rng,
             floor=noise * self.eps * self.basis.length,
             projections=projections,
-            rng=self.rng,
         )
 
     def _residual_norms(
@@ -311,7 +314,7 @@ class BlockLanczos:
         errors = self._errors(ritz, norms, rounded=True)
         wanted = slice(0, self.k)
         if self.problem.purifies:
-            X = self._rescaled(ritz.products(wanted) / ritz.theta[wanted].astype(norms.dtype))
+            X = self._rescaled(self.problem.finished(ritz, wanted))
         else:
             X = ritz.vectors(wanted)
         return RitzState(
@@ -347,8 +350,7 @@ class BlockLanczos:
             if self.plan.sharpen is not None:
                 for _ in range(2):
                     fresh = self.plan.sharpen(self._orthonormal(fresh, noise=0.0))
-            if self.problem.purifies:
-                fresh = self.problem.product(fresh, self.problem.image(fresh))
+            fresh = self.problem.purified(fresh)
             # These are no remainders of a product with A, whose norm says nothing about them.
             return self._orthonormal(fresh, noise=0.0)
         if self.lanczos:

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla.eigen._dense import shifted
-from rnla.eigen._problem import Problem, ShiftInvert
+from rnla.eigen._inverted import ShiftInvert
+from rnla.eigen._problem import Problem
 from rnla.eigen._validate import Request
 
 _UNITS = 64.0

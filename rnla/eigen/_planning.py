@@ -68,7 +68,8 @@ def plan_for(request: Request, problem: Problem, selection: Selection, options: 
     if isinstance(problem.main, SparseBlock):
         # Where products are cheap, orthogonalisation against many vectors is not.
         room = min(room, max(_LEAST_ROOM, _PER_ENTRY * problem.main.rows.nnz // n))
-    capacity = request.ncv or min(n, max(2 * k + 4 + 4 * block, k + room))
+    capacity = request.ncv or max(2 * k + 4 + 4 * block, k + room)
+    capacity = min(capacity, problem.dimension)
     return Plan(
         selection=selection,
         block=min(block, max(1, (capacity - k) // 4)),

@@ -14,7 +14,7 @@ from rnla.linalg.orth import orthonormal_block
 # Roundoffs, relative to the pencil, that an eigenpair may be off.
 _UNITS = 64.0
 # Steps at the most, and the gain that is worth another one.
-_MOST_STEPS, _GAIN = 20, 0.9
+_MOST_STEPS, _GAIN = 30, 0.9
 
 
 def pencil_residual(request: Request, values: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
@@ -72,7 +72,9 @@ def polished(
     The correction ``D = (A - sigma M)^-1 (A X - M X W)`` removes from X what does not belong to
     it, but for directions near the shift, and those are in X. First, pairs are taken from the span
     of X and D. Where Ritz values of D come too close to the wanted ones for that, from ``X - D``:
-    its error falls by ``|w - sigma|`` relative to the next eigenvalue's distance.
+    its error falls by ``|w - sigma|`` relative to the next eigenvalue's distance. What is wanted
+    far from the shift has its neighbours there, too, and the inverse is of no help: without M, the
+    residuals themselves are.
 
     Parameters
     ----------
@@ -108,24 +110,24 @@ def polished(
 
     k, metric = X.shape[1], None if M is None else inner
     norms = np.linalg.norm(pencil_residual(request, values, X), axis=0)
-    expands = True
+    ways = ["span", "difference"] if M is not None else ["span", "difference", "residuals"]
     for _ in range(_MOST_STEPS):
-        if backward_stable(request, norms, values, X):
+        if not ways or backward_stable(request, norms, values, X):
             break
-        MX = inner(X)
-        D = inverse.product(pencil_residual(request, values, X)).astype(dtype, copy=False)
-        if expands:
-            D = orthonormal_block(D, X, inner=metric, basis_image=MX)
-            better = formed(np.hstack([X, D]))
-        else:
+        MX, D = inner(X), pencil_residual(request, values, X)
+        if ways[0] != "residuals":
+            D = inverse.product(D)
+        D = D.astype(dtype, copy=False)
+        if ways[0] == "difference":
             D = D - X @ (MX.conj().T @ D)
             better = formed(orthonormal_block(X - D, inner=metric))
-        gained = better[2].max() < _GAIN * norms.max()
-        if gained:
+        else:
+            D = orthonormal_block(D, X, inner=metric, basis_image=MX)
+            better = formed(np.hstack([X, D]))
+        if better[2].max() < _GAIN * norms.max():
             values, X, norms = better
-        elif not expands:
-            break
-        expands = expands and gained
+        else:
+            ways.pop(0)
     return values, X, norms
 
 

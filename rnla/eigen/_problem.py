@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla.eigen._invert import norm_estimate
 from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
-from rnla.linalg.orth import InnerProduct
+from rnla.linalg.orth import InnerProduct, orthonormal_block
+
+if TYPE_CHECKING:
+    from rnla.eigen._basis import Ritz
 
 
 def refuse_skew(T: NDArray[Any], length: float, name: str, dtype: Any) -> None:
@@ -56,8 +61,11 @@ class Problem(ABC):
     ----------
     inner : callable or None
         Maps a block to its product with B.
+    dimension : int
+        Most vectors of a basis: those of finite eigenvalues.
     purifies : bool
-        Whether vectors have to be multiplied by OP to lie in the space of finite eigenvalues.
+        Whether vectors have to be multiplied by an inverse and B to lie in the space of finite
+        eigenvalues.
     is_original : bool
         Whether residuals of OP are those of the caller's problem.
     """
@@ -71,6 +79,8 @@ class Problem(ABC):
         self.sigma = sigma
         self.dtype: np.dtype[Any] = np.dtype(dtype)
         self.inner: InnerProduct | None = None
+        self.dimension: int = main.shape[0]
+        self._metric: BlockOperator | None = None
 
     @property
     def n(self) -> int:
@@ -143,6 +153,88 @@ class Problem(ABC):
         """
         return X if self.inner is None else self.inner(X)
 
+    @cached_property
+    def inner_norm(self) -> float:
+        """An estimate of the norm of B, 0 where it is the identity."""
+        if self._metric is None:
+            return 0.0
+        size = norm_estimate(self._metric)
+        if not np.isfinite(size):
+            raise ValueError("`M` returned NaN or infinity")
+        return size
+
+    def orthonormal(
+        self,
+        X: NDArray[Any],
+        V: NDArray[Any] | None,
+        BV: NDArray[Any] | None,
+        rng: np.random.Generator,
+        *,
+        floor: float = 0.0,
+        projections: int = 0,
+    ) -> NDArray[Any]:
+        """Return X orthonormalised against a basis; what is rounding error becomes random.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, b)
+            The block.
+        V, BV : ndarray, shape (n, m), or None
+            The basis and its product with B.
+        rng : Generator
+            For random directions.
+        floor, projections : optional
+            As for `orthonormal_block`.
+
+        Returns
+        -------
+        ndarray, shape (n, r)
+            ``r < b`` only where V and these columns span all vectors of finite eigenvalues.
+        """
+        room = self.dimension - (0 if V is None else V.shape[1])
+        return orthonormal_block(
+            X[:, :room],
+            V,
+            inner=self.inner,
+            basis_image=BV,
+            inner_norm=self.inner_norm,
+            floor=floor,
+            projections=projections,
+            rng=rng,
+        )
+
+    def purified(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return a block whose columns lie in the space of finite eigenvalues.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, b)
+            A block.
+
+        Returns
+        -------
+        ndarray, shape (n, b)
+            The block itself where all eigenvalues are finite.
+        """
+        return X
+
+    def finished(self, ritz: Ritz, columns: slice) -> NDArray[Any]:
+        """Return Ritz vectors without their part along infinite eigenvalues.
+
+        Parameters
+        ----------
+        ritz : Ritz
+            The pairs.
+        columns : slice
+            Which of them.
+
+        Returns
+        -------
+        ndarray, shape (n, b)
+            Orthonormal up to the square of their errors.
+        """
+        return ritz.vectors(columns)
+
     def eigenvalues(self, theta: NDArray[Any]) -> NDArray[Any]:
         """Return the eigenvalues of the caller's problem.
 
@@ -176,8 +268,10 @@ class Problem(ABC):
         if self.is_original and isinstance(self.main, DenseBlock | SparseBlock):
             refuse_skew(T, length, "A", self.dtype)
 
-    def _product_with(self, M: BlockOperator | None) -> InnerProduct | None:
-        return None if M is None else lambda X: M.product(X).astype(self.dtype, copy=False)
+    def _measure_by(self, M: BlockOperator | None) -> None:
+        """Make M the inner product."""
+        self._metric, dtype = M, self.dtype
+        self.inner = None if M is None else lambda X: M.product(X).astype(dtype, copy=False)
 
 
 class Standard(Problem):
@@ -216,7 +310,7 @@ class Generalized(Problem):
         dtype: Any,
     ) -> None:
         super().__init__(A, sigma, dtype)
-        self.inner = self._product_with(M)
+        self._measure_by(M)
         self.M_inverse = M_inverse
 
     def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
@@ -226,104 +320,3 @@ class Generalized(Problem):
         AV = self.main.product(V)
         W = self.M_inverse.product(AV)
         return (W - self.sigma * V, AV - self.sigma * BV) if self.sigma else (W, AV)
-
-
-class ShiftInvert(Problem):
-    """``OP = (A - sigma M)^-1 M`` in the inner product of M, ``theta = 1 / (w - sigma)``.
-
-    Parameters
-    ----------
-    inverse : BlockOperator, shape (n, n)
-        Of ``A - sigma M``.
-    M : BlockOperator or None
-        None for the identity; it may be singular.
-    sigma : float
-        The shift.
-    dtype : dtype
-        Working precision.
-    """
-
-    name = "shift-invert lanczos"
-
-    def __init__(
-        self, inverse: BlockOperator, M: BlockOperator | None, sigma: float, dtype: Any
-    ) -> None:
-        super().__init__(inverse, sigma, dtype)
-        self.inner = self._product_with(M)
-        self.purifies = M is not None
-
-    def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
-        return self.main.product(BV)
-
-    def eigenvalues(self, theta: NDArray[Any]) -> NDArray[Any]:
-        with np.errstate(divide="ignore"):
-            return np.asarray(self.sigma + 1 / theta)
-
-
-class Buckling(ShiftInvert):
-    """``OP = (A - sigma M)^-1 A`` in the inner product of A, ``theta = w / (w - sigma)``.
-
-    Parameters are those of `ShiftInvert` with A, which is positive definite, in the place of M.
-    """
-
-    def eigenvalues(self, theta: NDArray[Any]) -> NDArray[Any]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self.sigma * theta / (theta - 1))
-
-
-class Reflected(Problem):
-    """``OP = I - sigma A^-1 M`` in the inner product of A, the inverse of the buckling operator.
-
-    Parameters
-    ----------
-    inverse : BlockOperator, shape (n, n)
-        Of A.
-    A, M : BlockOperator
-        The pencil; M may be None for the identity.
-    sigma : float
-        The shift.
-    dtype : dtype
-        Working precision.
-    """
-
-    name = "shift-invert lanczos"
-
-    def __init__(
-        self,
-        inverse: BlockOperator,
-        A: BlockOperator,
-        M: BlockOperator | None,
-        sigma: float,
-        dtype: Any,
-    ) -> None:
-        super().__init__(inverse, sigma, dtype)
-        self.inner = self._product_with(A)
-        self.M = M
-
-    def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
-        MV = V if self.M is None else self.M.product(V)
-        return V - self.sigma * self.main.product(MV.astype(self.dtype, copy=False))
-
-    def eigenvalues(self, theta: NDArray[Any]) -> NDArray[Any]:
-        with np.errstate(divide="ignore"):
-            return np.asarray(self.sigma / (1 - theta))
-
-
-class Cayley(ShiftInvert):
-    """``OP = (A - sigma M)^-1 (A + sigma M)``, ``theta = (w + sigma) / (w - sigma)``.
-
-    Parameters are those of `ShiftInvert`. OP is applied as ``I + 2 sigma (A - sigma M)^-1 M``.
-    """
-
-    def __init__(
-        self, inverse: BlockOperator, M: BlockOperator | None, sigma: float, dtype: Any
-    ) -> None:
-        super().__init__(inverse, M, sigma, dtype)
-        self.purifies = False
-
-    def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
-        return V + 2 * self.sigma * self.main.product(BV)
-
-    def eigenvalues(self, theta: NDArray[Any]) -> NDArray[Any]:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self.sigma * (theta + 1) / (theta - 1))

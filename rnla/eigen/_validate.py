@@ -221,6 +221,8 @@ def check_request(
     if sigma is not None:
         sigma = _check_shift(sigma)
         mode = _check_mode(mode, dtype, which)
+        if sigma == 0 and mode != "normal":
+            raise ValueError(f"`sigma` must not be 0 where mode={mode!r}, got {sigma!r}")
     return Request(
         A=_operator(A, "A", dtype),
         M=None if M is None else _operator(M, "M", dtype),

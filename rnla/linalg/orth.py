@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,33 @@ MOST_GROWTH = 8.0
 _ROUNDS = 12
 _PATIENCE = 4
 _DRAWS = 4
+# Roundoffs of the norm of M below which the square of a unit column is rounding error. The square
+# of one in the null space of M may be negative by as much; by the root of it, M is indefinite.
+_NULL = 100
+
+
+class IndefiniteError(np.linalg.LinAlgError):
+    """The square of a vector is negative in what was to be an inner product."""
+
+
+@dataclass(frozen=True)
+class _Metric:
+    """An inner product, the norm of its matrix if known, and whether null vectors are left out."""
+
+    inner: InnerProduct
+    norm: float
+    semidefinite: bool
+
+    def visible(self, Q: NDArray[Any], squares: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell which columns are no null vectors, given their squares in M."""
+        if not self.norm:
+            return np.ones(len(squares), dtype=bool)
+        unit, eps = self.norm * squared_lengths(Q), float(np.finfo(Q.dtype).eps)
+        if (squares < -np.sqrt(eps) * unit).any():
+            raise IndefiniteError("the inner product is not positive on the block")
+        if not self.semidefinite:
+            return np.ones(len(squares), dtype=bool)
+        return np.asarray(squares > _NULL * eps * unit)
 
 
 def orthonormal_block(
@@ -31,6 +59,8 @@ def orthonormal_block(
     *,
     inner: InnerProduct | None = None,
     basis_image: NDArray[Any] | None = None,
+    inner_norm: float = 0.0,
+    semidefinite: bool = False,
     floor: float = 0.0,
     projections: int = 0,
     rng: np.random.Generator | None = None,
@@ -51,6 +81,11 @@ def orthonormal_block(
         Maps a block Z to ``M Z`` for Hermitian positive semidefinite M.
     basis_image : ndarray, shape (n, m), optional
         ``M V``, formed if not given.
+    inner_norm : float, default 0
+        The norm of M, if known: columns whose square is negative beyond rounding are refused then.
+    semidefinite : bool, default False
+        Whether M may be singular: directions that are null vectors up to rounding are then left
+        out, by `inner_norm`.
     floor : float, default 0
         Columns of X at most this long (in the Euclidean norm) are noise and dropped: for residuals
         of an operator A a small multiple of ``eps * ||A||``.
@@ -69,7 +104,8 @@ def orthonormal_block(
     Raises
     ------
     numpy.linalg.LinAlgError
-        If X holds NaN or infinity, or M is not positive on the block.
+        If X holds NaN or infinity, or M is not positive on the block: `IndefiniteError` if a square
+        is clearly negative.
 
     Notes
     -----
@@ -91,8 +127,9 @@ def orthonormal_block(
     if inner is not None and basis_image is None:
         basis_image = inner(V) if V.shape[1] else V
     MV = V if basis_image is None else basis_image
+    metric = None if inner is None else _Metric(inner, inner_norm, semidefinite)
     Q = _unit_columns(X.astype(dtype, copy=False), floor)
-    Q = _orthonormal(Q, V, MV, inner, projections)
+    Q = _orthonormal(Q, V, MV, metric, projections)
     if rng is None:
         return Q
     wanted = min(width, n - V.shape[1])
@@ -103,7 +140,7 @@ def orthonormal_block(
         MQ = Q if inner is None else inner(Q)
         fresh = random_block(rng, (n, missing), dtype)
         fresh = _orthonormal(
-            _unit_columns(fresh, 0.0), np.hstack([V, Q]), np.hstack([MV, MQ]), inner
+            _unit_columns(fresh, 0.0), np.hstack([V, Q]), np.hstack([MV, MQ]), metric
         )
         Q = np.hstack([Q, fresh])
     return Q
@@ -207,11 +244,11 @@ def _orthonormal(
     Q: NDArray[Any],
     V: NDArray[Any],
     MV: NDArray[Any],
-    inner: InnerProduct | None,
+    metric: _Metric | None,
     projections: int = 0,
 ) -> NDArray[Any]:
-    if inner is not None and Q.shape[1]:
-        Q = _unit_in_norm(Q, inner)
+    if metric is not None and Q.shape[1]:
+        Q = _unit_in_norm(Q, metric)
     growth = 1.0
     for round_ in range(_ROUNDS):
         if Q.shape[1] == 0:
@@ -223,7 +260,7 @@ def _orthonormal(
         # A direction keeps its length from the second round on. What goes on vanishing is the
         # rounding error of an ill-conditioned M.
         shortest = KEPT_LENGTH if round_ >= _PATIENCE else _VANISHED * np.finfo(Q.dtype).eps
-        Q, clean, factor = _orthogonalise(Q, inner, float(shortest))
+        Q, clean, factor = _orthogonalise(Q, metric, float(shortest))
         growth *= factor
         if clean and (not skipped or (projections > 1 and growth < MOST_GROWTH)):
             return Q
@@ -242,25 +279,29 @@ def _project(Q: NDArray[Any], V: NDArray[Any], MV: NDArray[Any]) -> NDArray[Any]
     return project_out(left, V, MV)[0]
 
 
-def _unit_in_norm(Q: NDArray[Any], inner: InnerProduct) -> NDArray[Any]:
+def _unit_in_norm(Q: NDArray[Any], metric: _Metric) -> NDArray[Any]:
     """Scale columns of unit Euclidean length to unit length in the norm of M."""
-    squares = np.einsum("ij,ij->j", Q.conj(), inner(Q)).real
+    squares = np.einsum("ij,ij->j", Q.conj(), metric.inner(Q)).real
     keep = squares > _VANISHED * np.finfo(Q.dtype).eps * squares.max(initial=0.0)
+    keep &= metric.visible(Q, squares)
     return np.asarray(Q[:, keep] / np.sqrt(squares[keep]))
 
 
 def _orthogonalise(
-    Q: NDArray[Any], inner: InnerProduct | None, shortest: float
+    Q: NDArray[Any], metric: _Metric | None, shortest: float
 ) -> tuple[NDArray[Any], bool, float]:
     """Orthonormalise columns of at most unit length.
 
     Tell also whether little was changed, and by how much errors have grown.
     """
     eps = np.finfo(Q.dtype).eps
-    MQ = Q if inner is None else inner(Q)
+    MQ = Q if metric is None else metric.inner(Q)
     G = dots(Q, MQ)
-    lengths = np.sqrt(np.maximum(np.diagonal(G).real, 0.0))
+    squares = np.diagonal(G).real
+    lengths = np.sqrt(np.maximum(squares, 0.0))
     keep = lengths > shortest
+    if metric is not None:
+        keep &= metric.visible(Q, squares)
     if not keep.all():
         Q, MQ, G = Q[:, keep], MQ[:, keep], G[np.ix_(keep, keep)]
         lengths = lengths[keep]
@@ -274,8 +315,8 @@ def _orthogonalise(
         unchanged = bool(close and lengths.min() > KEPT_LENGTH)
         return combination(Q, factor), unchanged, float(np.abs(factor).max())
     Q = Q / lengths
-    if inner is not None:
-        return _by_columns(Q, MQ / lengths, inner, shortest), False, np.inf
+    if metric is not None:
+        return _by_columns(Q, MQ / lengths, metric, shortest), False, np.inf
     W, R, _ = qr(Q, mode="economic", pivoting=True, check_finite=False)
     rank = int(np.count_nonzero(np.abs(np.diagonal(R)) > shortest))
     return np.ascontiguousarray(W[:, :rank]), False, np.inf
@@ -307,7 +348,7 @@ def inverse_cholesky(G: NDArray[Any], eps: float) -> NDArray[Any] | None:
 
 
 def _by_columns(
-    Q: NDArray[Any], MQ: NDArray[Any], inner: InnerProduct, shortest: float
+    Q: NDArray[Any], MQ: NDArray[Any], metric: _Metric, shortest: float
 ) -> NDArray[Any]:
     """Gram-Schmidt, twice for each column, with unit columns that may depend on each other."""
     kept = np.empty_like(Q)
@@ -318,9 +359,9 @@ def _by_columns(
         for _ in range(2):
             h = images[:, :r].conj().T @ q
             q, image = q - kept[:, :r] @ h, image - images[:, :r] @ h
-        square = float(np.vdot(q, inner(q[:, None])[:, 0]).real)
+        square = float(np.vdot(q, metric.inner(q[:, None])[:, 0]).real)
         length = np.sqrt(max(square, 0.0))
-        if length > shortest:
+        if metric.visible(q[:, None], np.array([square]))[0] and length > shortest:
             kept[:, r], images[:, r] = q / length, image / length
             r += 1
     return kept[:, :r].copy()

@@ -220,11 +220,6 @@ def test_clients_that_misbehave(rng):
         rnla.eigsh(LinearOperator((200, 200), broken, dtype=float), 2)
     with pytest.raises(TypeError, match="dtype"):
         rnla.eigsh(LinearOperator((200, 200), lambda x: x * 1j, dtype=float), 2)
-    with pytest.raises(ValueError, match="positive"):
-        rnla.eigsh(np.eye(90), 2, M=-np.eye(90), method="dense")
-    with pytest.raises(np.linalg.LinAlgError, match="positive"):
-        rnla.eigsh(np.eye(90), 2, M=-np.eye(90), method="lanczos")
-
     nothing = LinearOperator((90, 90), np.zeros_like, dtype=float)
     with pytest.raises(ValueError, match="`OPinv` must be the inverse"):
         rnla.eigsh(np.diag(np.arange(90.0)), 2, sigma=3.5, OPinv=nothing)

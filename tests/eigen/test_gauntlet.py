@@ -94,3 +94,13 @@ def test_k_are_among_k_and_one(dtype, sigma, rng):
         for value in few:
             nearest = int(np.argmin(np.abs(np.array(left) - value)))
             assert abs(left.pop(nearest) - value) <= units, (which, k)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, float])
+def test_arpack_ng_1315(dtype, rng):
+    # As in SciPy's test_regression_arpackng_1315.
+    exact = np.arange(1, 1001, dtype=dtype)
+    A = scipy.sparse.diags_array(exact)
+    w, X = rnla.eigsh(A, 9, ncv=19, which="LM", v0=rng.random(1000).astype(dtype), rng=rng)
+    np.testing.assert_allclose(w, exact[-9:], rtol=1e-4)
+    assert cases.orthonormality(X) < 100 * np.finfo(dtype).eps
