@@ -55,12 +55,15 @@ class TripletState(State):
         Norms, as far as they are known.
     verified : bool
         Whether a search found nothing that was missed.
+    norm : float
+        Of A, as far as it is known.
     """
 
     sigma: NDArray[Any] = field(kw_only=True)
     form_rest: Callable[[NDArray[Any]], Triplets] = field(kw_only=True)
     residuals: NDArray[Any] | None = field(kw_only=True, default=None)
     verified: bool = field(kw_only=True, default=False)
+    norm: float = field(kw_only=True)
 
     def triplets(self) -> Triplets:
         """Return the factors, formed when asked for.
@@ -252,6 +255,7 @@ def _state(
         sigma=sigma,
         residuals=ritz.residuals[:k],
         verified=verified,
+        norm=basis.norm,
     )
 
 

@@ -86,7 +86,7 @@ def lobpcg(
         flat = flat + 1 if error > least else 0
         least = min(least, error)
         norms = from_squares(np.linalg.norm(G, axis=0), sigma, norm)
-        stop = yield _state(A, H, X, AX, sigma, norms, n_iter, error, aim, searched)
+        stop = yield _state(A, H, X, AX, sigma, norms, n_iter, error, aim, searched, rng)
         if stop or flat >= _FLAT_STEPS:
             return
         active = errors > aim.residual
@@ -140,6 +140,7 @@ def _state(
     error: float,
     aim: Aim,
     searched: bool,
+    rng: np.random.Generator,
 ) -> TripletState:
     k = aim.k
     return TripletState(
@@ -147,15 +148,21 @@ def _state(
         error=error,
         certified=True,
         form=lambda: X[:, :k],
-        form_rest=lambda V: _completed(A, H, AX[:, :k], V, aim),
+        form_rest=lambda V: _completed(A, H, AX[:, :k], V, aim, rng),
         sigma=sigma[:k],
         residuals=norms[:k],
         verified=searched and aim.verify,
+        norm=H.norm,
     )
 
 
 def _completed(
-    A: BlockOperator, H: GramPreconditioner, AX: NDArray[Any], X: NDArray[Any], aim: Aim
+    A: BlockOperator,
+    H: GramPreconditioner,
+    AX: NDArray[Any],
+    X: NDArray[Any],
+    aim: Aim,
+    rng: np.random.Generator,
 ) -> Triplets:
     """Return triplets with orthonormal U from the product of A with orthonormal X."""
     # The longest column first: rounding errors of the others are orthogonalised against it.
@@ -165,6 +172,6 @@ def _completed(
     U, sigma, V = (W @ P)[:, ::-1], sigma[::-1], X @ Q
     if not aim.both:
         return Triplets(U, sigma, V, None)
-    U, residuals = refined_left(A, H, U, sigma, V, aim.residual)
+    U, residuals = refined_left(A, H, U, sigma, V, aim.residual, rng)
     # The other residual is roundoff: A X was formed anew in the search.
     return Triplets(U, sigma, V, np.hypot(residuals, np.linalg.norm(AX @ Q - U * sigma, axis=0)))
