@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.eigen._svds_precondition import GramPreconditioner
+from rnla.eigen._svds_precondition import GramPreconditioner, Inverse
 from rnla.linalg.block import BlockOperator
 from rnla.linalg.orth import column_lengths, orthonormal_block, random_block
 
@@ -67,17 +67,19 @@ def refined_left(
     rest = A.adjoint(U) - V * sigma
     norms = column_lengths(rest)
     fresh = np.zeros(len(sigma), bool)
+    inverses = H.range_inverses()
+    inverse = inverses.pop(0)
     for turn in range(_ROUNDS):
         bad = norms > (_NEARLY * limit if turn else limit)
         if not bad.any():
             break
         corrected = U.copy()
-        corrected[:, bad] -= _shortest(A, H, rest[:, bad], V, limit)
+        corrected[:, bad] -= _shortest(A, inverse, rest[:, bad], V, limit)
         # Once: where A is nearly square, little of a random vector is a null vector.
         lost = bad & ~fresh & (column_lengths(corrected) < _KEPT)
         if lost.any():
             fresh |= lost
-            corrected[:, lost] = _outside(A, H, int(lost.sum()), V, limit, rng)
+            corrected[:, lost] = _outside(A, inverse, int(lost.sum()), V, limit, rng)
         # Triangular from the largest singular value down: errors of the small ones stay theirs.
         corrected = orthonormal_block(corrected[:, ::-1])[:, ::-1]
         if corrected.shape != U.shape:
@@ -85,7 +87,10 @@ def refined_left(
         new_rest = A.adjoint(corrected) - V * sigma
         new_norms = column_lengths(new_rest)
         if new_norms.max() > 0.5 * norms.max() and not lost.any():
-            break
+            if not inverses:
+                break
+            inverse = inverses.pop(0)
+            continue
         U, rest, norms = corrected, new_rest, new_norms
     return U, norms
 
@@ -111,7 +116,7 @@ def left_limit(dtype: Any, tolerance: float) -> float:
 
 def _outside(
     A: BlockOperator,
-    H: GramPreconditioner,
+    inverse: Inverse,
     width: int,
     V: NDArray[Any],
     limit: float,
@@ -121,12 +126,12 @@ def _outside(
     X = random_block(rng, (A.shape[0], width), A.dtype)
     for _ in range(_PROJECTIONS):
         X /= column_lengths(X)
-        X -= _shortest(A, H, A.adjoint(X), V, limit)
+        X -= _shortest(A, inverse, A.adjoint(X), V, limit)
     return X / column_lengths(X)
 
 
 def _shortest(
-    A: BlockOperator, H: GramPreconditioner, B: NDArray[Any], V: NDArray[Any], limit: float
+    A: BlockOperator, inverse: Inverse, B: NDArray[Any], V: NDArray[Any], limit: float
 ) -> NDArray[Any]:
     """Return the shortest D with ``A^H D = B``, each column by itself."""
 
@@ -136,7 +141,7 @@ def _shortest(
     # Zero but for rounding, as U is orthonormal; H^-1 would amplify it along null vectors.
     R = B - V @ (V.conj().T @ B)
     stop = np.maximum(_GAIN * np.linalg.norm(R, axis=0), 0.5 * limit)
-    Z = H.apply_to_range(R)
+    Z = inverse(R)
     P, square = Z, inner(R, Z)
     D = np.zeros((A.shape[0], B.shape[1]), B.dtype)
     for _ in range(_STEPS):
@@ -148,7 +153,7 @@ def _shortest(
         R = R - V @ (V.conj().T @ R)
         if (np.linalg.norm(R, axis=0) <= stop).all():
             break
-        Z = H.apply_to_range(R)
+        Z = inverse(R)
         before, square = square, inner(R, Z)
         P = Z + P * np.divide(square, before, out=np.zeros_like(square), where=before > 0)
     return D

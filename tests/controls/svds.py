@@ -38,3 +38,11 @@ def sketch_alone(A, k):
     V = np.linalg.svd(S @ A)[2][-1 : -k - 1 : -1].conj().T
     U, sigma, QH = np.linalg.svd(A @ V, full_matrices=False)
     return U[:, ::-1], sigma[::-1], (V @ QH.conj().T)[:, ::-1].conj().T
+
+
+def left_by_division(A, k):
+    """The smallest triplets with ``u = A v / ||A v||``: for a null vector v that is rounding."""
+    V = np.linalg.svd(A)[2][-1 : -k - 1 : -1].conj().T
+    W = A @ V
+    sigma = np.linalg.norm(W, axis=0)
+    return W / sigma, sigma, V.conj().T
