@@ -127,7 +127,7 @@ def _outside(
     for _ in range(_PROJECTIONS):
         X /= column_lengths(X)
         X -= _shortest(A, inverse, A.adjoint(X), V, limit)
-    return X / column_lengths(X)
+    return np.asarray(X / column_lengths(X))
 
 
 def _shortest(

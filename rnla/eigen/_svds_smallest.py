@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.eigen._svds_krylov import Aim, TripletIteration, Triplets, TripletState, from_squares
+from rnla.eigen._svds_krylov import (
+    Aim,
+    TripletIteration,
+    Triplets,
+    TripletState,
+    from_squares,
+    is_still,
+)
 from rnla.eigen._svds_left import refined_left
 from rnla.eigen._svds_precondition import GramPreconditioner
 from rnla.linalg.block import BlockOperator
@@ -16,8 +23,6 @@ from rnla.linalg.orth import orthonormal_block, random_block
 # Columns beyond the wanted ones: a step more of them costs little where A is read once for all, and
 # the gap that decides the rate is behind them.
 GUARD = 8
-# Roundoffs of ||A|| by which a singular value may move in the search.
-_STILL = 5000
 _PROBES = 4
 # Steps without progress after which rounding has the last word.
 _FLAT_STEPS = 8
@@ -81,7 +86,8 @@ def lobpcg(
             X, AX, sigma = _search(A, X, H, rng)
             P, AP = X[:, :0], AX[:, :0]
             n_iter += 1
-            searched = _is_still(before[: aim.k], sigma[: aim.k], norm, aim)
+            gain = (before - sigma)[: aim.k]
+            searched = is_still(gain, before[: aim.k], norm, aim)
             continue
         flat = flat + 1 if error > least else 0
         least = min(least, error)
@@ -122,11 +128,6 @@ def _search(
     S = np.hstack([X, orthonormal_block(probes, X)])
     X, AX, sigma, _ = _rayleigh_ritz(S, A.product(S), q)
     return X, AX, sigma
-
-
-def _is_still(before: NDArray[Any], after: NDArray[Any], norm: float, aim: Aim) -> bool:
-    eps = float(np.finfo(before.dtype).eps)
-    return bool((before - after <= 10 * aim.residual * before + _STILL * eps * norm).all())
 
 
 def _state(
