@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -183,17 +184,17 @@ def _pencil(
     subset = None
     if request.sigma is None and which in ("LA", "SA") and count * _SUBSET < n:
         subset = (n - count, n - 1) if which == "LA" else (0, count - 1)
+    if subset is not None:
+        # Its driver may fail where most eigenvalues are tiny: the one for all is more patient.
+        with suppress(np.linalg.LinAlgError):
+            return eigh(A, M, subset_by_index=subset, check_finite=False)
     try:
-        if subset is not None:
-            values, X = eigh(A, M, subset_by_index=subset, check_finite=False)
-        else:
-            # Vectors of multiple eigenvalues are better orthonormalised by divide and conquer.
-            driver: Any = "evd" if M is None else "gvd"
-            values, X = eigh(A, M, driver=driver, check_finite=False)
-        return values, X
+        # Vectors of multiple eigenvalues are better orthonormalised by divide and conquer.
+        driver: Any = "evd" if M is None else "gvd"
+        return eigh(A, M, driver=driver, check_finite=False)
     except np.linalg.LinAlgError:
         if M is None:
-            raise
+            return eigh(A, driver="ev", check_finite=False)
         if request.sigma is None:
             raise ValueError(requirement(request)) from None
         return _semidefinite(A, M, request)

@@ -303,6 +303,8 @@ def _problem(
     A: BlockOperator, hermitian: bool | None, which: Any, rng: np.random.Generator
 ) -> Problem:
     check_word(which, "which", _WHICH)
+    if hermitian is not None and not isinstance(hermitian, (bool, np.bool_)):
+        raise TypeError(f"`hermitian` must be True, False or None, got {hermitian!r}")
     if hermitian is None:
         hermitian = _looks_hermitian(A)
     if hermitian:

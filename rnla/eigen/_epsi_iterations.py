@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.driver import Iteration, State
-from rnla.eigen._epsi_problem import Pairs, Problem, column_lengths
-from rnla.linalg.orth import orthonormal_block
+from rnla.eigen._epsi_problem import Pairs, Problem
+from rnla.linalg.orth import column_lengths, orthonormal_block
 from rnla.linalg.surrogate import Surrogate
 
 # Sweeps without a better certificate after which it ends: transients of ten are known.

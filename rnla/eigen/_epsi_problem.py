@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rnla.linalg.block import BlockOperator
 from rnla.linalg.factor import column_scale
-from rnla.linalg.orth import orthonormal_block, random_block
+from rnla.linalg.orth import column_lengths, orthonormal_block, random_block
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class HermitianProblem(Problem):
         theta, W = theta[order], W[:, order]
         X, AX = X @ W, AX @ W
         R = AX - X * theta
-        return Pairs(X, theta, R, theta / self.unit, column_lengths(R))
+        return Pairs(X, theta, R, theta / self.unit, column_lengths(R).astype(np.float64))
 
     def reached(self, pairs: Pairs) -> NDArray[Any]:
         return np.abs(pairs.theta) if self.which == "LM" else pairs.theta
@@ -151,13 +151,15 @@ class SingularProblem(Problem):
         P, sigma, WH = np.linalg.svd(self.forward(X), full_matrices=False)
         X = X @ WH.conj().T
         D = self._backward(P) - X * sigma
-        return Pairs(X, sigma**2, D * sigma, sigma / self.unit, column_lengths(D), P)
+        return Pairs(
+            X, sigma**2, D * sigma, sigma / self.unit, column_lengths(D).astype(np.float64), P
+        )
 
 
-class NormalBlock(BlockOperator):
-    """The scaled A^H A as a matrix: what a Nystrom surrogate is made of."""
+class ProductBlock(BlockOperator):
+    """H of the scaled problem as a matrix: what a surrogate is made of."""
 
-    def __init__(self, problem: SingularProblem) -> None:
+    def __init__(self, problem: Problem) -> None:
         super().__init__((problem.n, problem.n), problem.A.dtype)
         self._problem = problem
 
@@ -166,23 +168,3 @@ class NormalBlock(BlockOperator):
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         return self._problem.product(X)
-
-
-class ScaledBlock(BlockOperator):
-    """The scaled A as a matrix."""
-
-    def __init__(self, problem: HermitianProblem) -> None:
-        super().__init__(problem.A.shape, problem.A.dtype)
-        self._problem = problem
-
-    def _product(self, X: NDArray[Any]) -> NDArray[Any]:
-        return self._problem.product(X)
-
-    def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
-        return self._problem.product(X)
-
-
-def column_lengths(X: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the Euclidean norms of columns."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(np.linalg.norm(X, axis=0), np.float64)

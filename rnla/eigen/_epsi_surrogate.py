@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._core.checks import as_inexact, check_int
+from rnla._core.checks import as_inexact, check_finite_array, check_int
 from rnla.eigen._epsi_problem import (
     HermitianProblem,
-    NormalBlock,
     Problem,
-    ScaledBlock,
+    ProductBlock,
     SingularProblem,
 )
 from rnla.linalg.block import DenseBlock, SparseBlock
@@ -67,9 +66,9 @@ def make_surrogate(
     size = min(n, max(_LEAST_COLUMNS, _COLUMNS_FACTOR * k)) if sketch_size is None else sketch_size
     size = check_int(size, "sketch_size", 1, n)
     if isinstance(problem, SingularProblem):
-        return nystrom_surrogate(NormalBlock(problem), size, "gaussian", 0, rng)
+        return nystrom_surrogate(ProductBlock(problem), size, "gaussian", 0, rng)
     assert isinstance(problem, HermitianProblem)
-    block = ScaledBlock(problem)
+    block = ProductBlock(problem)
     if sketch == "nystrom":
         return nystrom_surrogate(block, size, "gaussian", 0, rng)
     if sketch == BIASED:
@@ -166,7 +165,7 @@ def adopt_surrogate(problem: Problem, given: Any) -> Surrogate:
     Raises
     ------
     ValueError
-        If its order is not n.
+        If its order is not n, or it holds NaN or infinity.
     """
     if not isinstance(given, Surrogate):
         matrix = as_inexact(given, "surrogate")
@@ -174,9 +173,12 @@ def adopt_surrogate(problem: Problem, given: Any) -> Surrogate:
             raise ValueError(
                 f"`surrogate` must have shape {(problem.n, problem.n)}, got {matrix.shape}"
             )
+        check_finite_array(matrix, "surrogate")
         given = Surrogate.of_matrix(matrix)
     if given.n != problem.n:
         raise ValueError(f"`surrogate` must have order {problem.n}, got {given.n}")
+    check_finite_array(given.basis, "surrogate")
+    check_finite_array(given.values, "surrogate")
     return _scaled(given, _factor(problem))
 
 

@@ -35,7 +35,7 @@ _LOOKS = 4
 # Restarts after which products are formed anew, if rounding errors of rotations are to matter.
 _REFRESH = 8
 # Ritz values beyond this power of the largest number cannot be squared and added up.
-_SAFE_POWER = 0.45
+_SQUARE_POWER = 0.45
 # Least columns of the block that searches the complement: one or two would see too little.
 _PROBE = 4
 # Restarts after which residuals have led nowhere: the noise of an operator Lanczos alone tells.
@@ -143,7 +143,7 @@ class BlockLanczos:
 
     def _measure(self, theta: NDArray[Any]) -> None:
         self.norm = max(self.norm, float(np.abs(theta).max()))
-        limit = float(np.finfo(self.problem.dtype).max) ** _SAFE_POWER
+        limit = float(np.finfo(self.problem.dtype).max) ** _SQUARE_POWER
         if not (self.norm == 0 or 1 / limit < self.norm < limit):
             raise ValueError(
                 f"`A` has eigenvalues of size {self.norm:.1e}, whose squares leave the range of "

@@ -141,7 +141,9 @@ def svds(
     more where singular values are close. They are right to roundoff of ``||A||``, not of
     themselves.
     ``u = A v / sigma`` would inherit the rounding of ``A v``, so u is corrected until
-    ``||A^H u - sigma v||`` is about ``1e-12 ||A||``; without left vectors that is left out.
+    ``||A^H u - sigma v||`` is about ``1e-12 ||A||``; without left vectors that is left out. Where
+    A is rank deficient ``A v`` may be rounding alone: then u is a random vector without its part in
+    the range of A.
 
     It gains nothing where few triplets of a quickly decaying spectrum are wanted and the
     product with one vector is cheap: there ARPACK needs fewer products.

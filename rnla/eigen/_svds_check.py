@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import operator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 from scipy.sparse.linalg import aslinearoperator
 
 from rnla._core.checks import KINDS, check_finite_array, check_int, check_unmasked, inexact_dtype
@@ -89,8 +92,8 @@ def check_request(
     if solver not in SOLVERS:
         listed = ", ".join(map(repr, SOLVERS))
         raise ValueError(f"`solver`={solver!r}: the solver must be one of {listed}")
-    operator = _checked_matrix(A)
-    least = min(operator.shape)
+    matrix = _checked_matrix(A)
+    least = min(matrix.shape)
     most = least if solver in _COMPLETE else least - 1
     k = _checked_count(k, most, solver)
     which = str(which).upper()
@@ -100,11 +103,11 @@ def check_request(
         raise ValueError(
             f"`return_singular_vectors` must be in {{True, False, 'u', 'vh'}}, got {returned!r}"
         )
-    residual = _checked_tolerance(tol, operator.dtype)
-    start = None if v0 is None else _checked_start(v0, operator, solver)
-    extra = _checked_options(options, operator.shape)
+    residual = _checked_tolerance(tol, matrix.dtype)
+    start = None if v0 is None else _checked_start(v0, matrix, solver)
+    extra = _checked_options(options, matrix.shape)
     return Request(
-        A=operator,
+        A=matrix,
         k=k,
         largest=which == "LM",
         residual=residual,
@@ -120,43 +123,80 @@ def check_request(
 
 def _checked_matrix(A: Any) -> BlockOperator:
     check_unmasked(A, "A")
-    # SciPy's own messages for what is not a matrix.
-    operator: Any = aslinearoperator(A)
-    dtype = operator.dtype
+    if not issparse(A) and not hasattr(A, "matvec"):
+        A = _as_array(A)
+    # SciPy's own messages for arrays that are no matrix.
+    known: Any = aslinearoperator(A)
+    dtype = known.dtype
     if dtype is None or dtype.kind not in "biufc":
         raise ValueError(f"`A` must be of numeric data type: {KINDS}, got dtype {dtype}")
-    if 0 in operator.shape:
-        raise ValueError(f"`A` must not be empty, got shape {tuple(operator.shape)}")
-    if len(operator.shape) != 2:
-        raise ValueError(f"Only 2-D input is supported for `A`, got shape {tuple(operator.shape)}")
+    if 0 in known.shape:
+        raise ValueError(f"`A` must not be empty, got shape {tuple(known.shape)}")
+    if len(known.shape) != 2:
+        raise ValueError(f"Only 2-D input is supported for `A`, got shape {tuple(known.shape)}")
     inexact_dtype(dtype, "A")
-    return as_block_operator(operator)
+    return as_block_operator(known)
+
+
+def _as_array(A: Any) -> NDArray[Any]:
+    try:
+        array = np.asarray(A)
+    except ValueError as error:
+        raise ValueError(f"`A` must be a matrix: {error}") from None
+    if array.ndim == 0:
+        raise TypeError(f"`A` must be a matrix or LinearOperator, got {A!r}: type not understood")
+    return array
+
+
+def _checked_integer(value: Any, name: str, wanted: str) -> int:
+    """Return an integer, or raise what SciPy raises, with Python's reason where it does."""
+    message = f"`{name}` must be {wanted}, got {value!r}"
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(message)
+    with suppress(TypeError):
+        return operator.index(value)
+    if isinstance(value, (float, np.floating)):
+        raise ValueError(message)
+    if isinstance(value, np.ndarray):
+        raise TypeError(message)
+    try:
+        int(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{message}: {error}") from None
+    raise ValueError(message)
 
 
 def _checked_count(k: Any, most: int, solver: str) -> int:
-    if int(k) != k or not 0 < k <= most:
-        upper = "<= min(A.shape)" if solver in _COMPLETE else "< min(A.shape)"
-        raise ValueError(
-            f"`k` must be an integer satisfying `0 < k {upper}`: in 1..{most}, got {k!r}"
-        )
-    return int(k)
+    upper = "<= min(A.shape)" if solver in _COMPLETE else "< min(A.shape)"
+    wanted = f"an integer satisfying `0 < k {upper}`: in 1..{most}"
+    number = _checked_integer(k, "k", wanted)
+    if not 0 < number <= most:
+        raise ValueError(f"`k` must be {wanted}, got {number}")
+    return number
 
 
 def _checked_basis(ncv: Any, k: int, least: int) -> int:
-    if int(ncv) != ncv or not k < ncv < least:
-        raise ValueError(
-            f"`ncv` must be an integer satisfying `k < ncv < min(A.shape)`: "
-            f"between {k} and {least}, got {ncv!r}"
-        )
-    return int(ncv)
+    wanted = f"an integer satisfying `k < ncv < min(A.shape)`: between {k} and {least}"
+    number = _checked_integer(ncv, "ncv", wanted)
+    if not k < number < least:
+        raise ValueError(f"`ncv` must be {wanted}, got {number}")
+    return number
 
 
 def _checked_tolerance(tol: Any, dtype: np.dtype[Any]) -> float:
     """Return the bound of relative residuals: SciPy's, the square of `tol`, within reason."""
-    if tol < 0 or not np.isfinite(tol):
-        raise ValueError(f"`tol` must be a non-negative floating point value. Got {tol!r}")
+    message = f"`tol` must be a non-negative floating point value. Got {tol!r}"
+    if isinstance(tol, (bool, np.bool_)) or (isinstance(tol, np.ndarray) and tol.ndim):
+        raise TypeError(message)
+    try:
+        negative = bool(tol < 0)
+        number = float(tol)
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{message}: {error}") from None
+    if negative or not np.isfinite(number):
+        raise ValueError(message)
     eps = float(np.finfo(dtype).eps)
-    return min(max(float(tol) ** 2, eps), max(_LOOSEST, eps))
+    return min(max(number**2, eps), max(_LOOSEST, eps))
 
 
 def _checked_start(v0: Any, A: BlockOperator, solver: str) -> NDArray[Any]:
@@ -181,9 +221,12 @@ def _seeded_by(v0: NDArray[Any]) -> np.random.Generator:
 
 
 def _checked_maxiter(maxiter: Any) -> int:
-    if int(maxiter) != maxiter or maxiter <= 0:
+    # SciPy takes 1e4 as well.
+    whole = isinstance(maxiter, (float, np.floating)) and float(maxiter).is_integer()
+    number = _checked_integer(int(maxiter) if whole else maxiter, "maxiter", "a positive integer")
+    if number <= 0:
         raise ValueError(f"`maxiter` must be a positive integer. Got {maxiter!r}")
-    return int(maxiter)
+    return number
 
 
 def _checked_options(options: Any, shape: tuple[int, int]) -> dict[str, Any]:

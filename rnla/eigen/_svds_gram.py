@@ -124,6 +124,7 @@ def _looked_at(A: BlockOperator, aim: Aim, state: RitzState) -> TripletState:
     assert state.theta is not None
     assert state.residual_norm is not None
     sigma = np.sqrt(np.maximum(state.theta, 0.0))
+    norm = float(sigma.max())
     return TripletState(
         n_iter=0,
         error=max(state.error, float(np.nextafter(aim.residual, 1))),
@@ -131,7 +132,8 @@ def _looked_at(A: BlockOperator, aim: Aim, state: RitzState) -> TripletState:
         form=lambda: state.x,
         form_rest=lambda X: _triplets(A, X),
         sigma=sigma,
-        residuals=from_squares(state.residual_norm[: aim.k], sigma, float(sigma.max())),
+        residuals=from_squares(state.residual_norm[: aim.k], sigma, norm),
+        norm=norm,
     )
 
 

@@ -19,7 +19,7 @@ GUARD = 4
 _PROBE_STEPS = 8
 _PROBE_STEPS_NARROW = 10
 _NARROW = 2
-# Roundoffs by which a singular value may move in the search.
+# Roundoffs of ||A|| by which a singular value may move in the search.
 _STILL = 5000
 # Columns after which convergence is tested again, at the least.
 _LEAST_STEP = 4
@@ -55,12 +55,15 @@ class TripletState(State):
         Norms, as far as they are known.
     verified : bool
         Whether a search found nothing that was missed.
+    norm : float
+        Of A, as far as it is known.
     """
 
     sigma: NDArray[Any] = field(kw_only=True)
     form_rest: Callable[[NDArray[Any]], Triplets] = field(kw_only=True)
     residuals: NDArray[Any] | None = field(kw_only=True, default=None)
     verified: bool = field(kw_only=True, default=False)
+    norm: float = field(kw_only=True)
 
     def triplets(self) -> Triplets:
         """Return the factors, formed when asked for.
@@ -252,6 +255,7 @@ def _state(
         sigma=sigma,
         residuals=ritz.residuals[:k],
         verified=verified,
+        norm=basis.norm,
     )
 
 
@@ -270,7 +274,6 @@ def _search(basis: GolubKahan, ritz: Ritz, aim: Aim, block: int) -> tuple[Ritz, 
     if basis.complete:
         return ritz, True
     n = basis.A.shape[1]
-    eps = float(np.finfo(basis.A.dtype).eps)
     k = aim.k
     steps = _PROBE_STEPS if block > _NARROW else _PROBE_STEPS_NARROW
     before = ritz.sigma[:k]
@@ -282,4 +285,27 @@ def _search(basis: GolubKahan, ritz: Ritz, aim: Aim, block: int) -> tuple[Ritz, 
         basis.expand()
     ritz = basis.ritz(aim.largest)
     gain = ritz.sigma[:k] - before if aim.largest else before - ritz.sigma[:k]
-    return ritz, bool(gain.max() <= max(10 * aim.residual, _STILL * eps) * basis.norm)
+    return ritz, is_still(gain, before, basis.norm, aim)
+
+
+def is_still(gain: NDArray[Any], sigma: NDArray[Any], norm: float, aim: Aim) -> bool:
+    """Tell whether a search has found nothing better than what had converged.
+
+    Parameters
+    ----------
+    gain : ndarray, shape (k,)
+        By how much the singular values have moved towards the end that is sought.
+    sigma : ndarray, shape (k,)
+        What they were.
+    norm : float
+        Of A.
+    aim : Aim
+        What is wanted.
+
+    Returns
+    -------
+    bool
+        Whether all gains are what the tolerance and rounding leave open.
+    """
+    eps = float(np.finfo(sigma.dtype).eps)
+    return bool((gain <= 10 * aim.residual * sigma + _STILL * eps * norm).all())

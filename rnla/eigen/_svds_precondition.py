@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ _INVERSE_STEPS = 2
 _GRAM_ENTRIES = 1 << 25
 _FACTOR_ENTRIES = 1 << 26
 
+Inverse = Callable[[NDArray[Any]], NDArray[Any]]
+
 
 class GramPreconditioner(ABC):
     """A Hermitian positive definite H, close to ``A^H A``, by its inverse.
@@ -38,9 +41,12 @@ class GramPreconditioner(ABC):
     def apply(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return ``H^-1 X``."""
 
-    def apply_to_range(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return ``H^-1 X`` for X in the range of ``A^H``, whose parts elsewhere are rounding."""
-        return self.apply(X)
+    def range_inverses(self) -> list[Inverse]:
+        """Return ways to apply ``H^-1`` in the range of ``A^H``, each for where the last fails.
+
+        There the parts of a block along null vectors are rounding, which H^-1 amplifies.
+        """
+        return [self.apply]
 
     @abstractmethod
     def start(self, width: int, rng: np.random.Generator) -> NDArray[Any]:
@@ -72,7 +78,10 @@ class SketchedFactor(GramPreconditioner):
     def apply(self, X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self._V @ ((self._VH @ X) / self._sigma / self._sigma))
 
-    def apply_to_range(self, X: NDArray[Any]) -> NDArray[Any]:
+    def range_inverses(self) -> list[Inverse]:
+        return [self._apply_in_range]
+
+    def _apply_in_range(self, X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self._V @ ((self._VH @ X) / self._sigma / self._sigma * self._in_range))
 
     def start(self, width: int, rng: np.random.Generator) -> NDArray[Any]:
@@ -109,7 +118,8 @@ class GramFactor(GramPreconditioner):
         largest = float(G.diagonal().real.max(initial=0.0))
         self.norm = float(np.sqrt(largest))
         shift = self._n * float(np.finfo(A.dtype).eps) * largest
-        shifted = G + (shift if shift > 0 else 1.0) * eye_array(self._n, dtype=A.dtype)
+        self._shift = np.asarray(shift if shift > 0 else 1.0, A.dtype.type(0).real.dtype)
+        shifted = G + self._shift * eye_array(self._n, dtype=A.dtype)
         self._lu = splu(
             csc_array(shifted),
             permc_spec="MMD_AT_PLUS_A",
@@ -119,6 +129,14 @@ class GramFactor(GramPreconditioner):
 
     def apply(self, X: NDArray[Any]) -> NDArray[Any]:
         return np.asarray(self._lu.solve(np.asfortranarray(X)))
+
+    def range_inverses(self) -> list[Inverse]:
+        return [self.apply, self._apply_off_null]
+
+    def _apply_off_null(self, X: NDArray[Any]) -> NDArray[Any]:
+        # H^-1 (A^H A) H^-1 takes parts along null vectors away. It is no longer an inverse where
+        # squares are below the shift, and the other way is the better one.
+        return self.apply(X - self.apply(X) * self._shift)
 
     def start(self, width: int, rng: np.random.Generator) -> NDArray[Any]:
         X = orthonormal_block(random_block(rng, (self._n, width), self._dtype))

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla.eigen._svds_krylov import Aim, TripletIteration, Triplets, TripletState, from_squares
+from rnla.eigen._svds_krylov import (
+    Aim,
+    TripletIteration,
+    Triplets,
+    TripletState,
+    from_squares,
+    is_still,
+)
 from rnla.eigen._svds_left import refined_left
 from rnla.eigen._svds_precondition import GramPreconditioner
 from rnla.linalg.block import BlockOperator
@@ -16,8 +23,6 @@ from rnla.linalg.orth import orthonormal_block, random_block
 # Columns beyond the wanted ones: a step more of them costs little where A is read once for all, and
 # the gap that decides the rate is behind them.
 GUARD = 8
-# Roundoffs of ||A|| by which a singular value may move in the search.
-_STILL = 5000
 _PROBES = 4
 # Steps without progress after which rounding has the last word.
 _FLAT_STEPS = 8
@@ -81,12 +86,13 @@ def lobpcg(
             X, AX, sigma = _search(A, X, H, rng)
             P, AP = X[:, :0], AX[:, :0]
             n_iter += 1
-            searched = _is_still(before[: aim.k], sigma[: aim.k], norm, aim)
+            gain = (before - sigma)[: aim.k]
+            searched = is_still(gain, before[: aim.k], norm, aim)
             continue
         flat = flat + 1 if error > least else 0
         least = min(least, error)
         norms = from_squares(np.linalg.norm(G, axis=0), sigma, norm)
-        stop = yield _state(A, H, X, AX, sigma, norms, n_iter, error, aim, searched)
+        stop = yield _state(A, H, X, AX, sigma, norms, n_iter, error, aim, searched, rng)
         if stop or flat >= _FLAT_STEPS:
             return
         active = errors > aim.residual
@@ -124,11 +130,6 @@ def _search(
     return X, AX, sigma
 
 
-def _is_still(before: NDArray[Any], after: NDArray[Any], norm: float, aim: Aim) -> bool:
-    eps = float(np.finfo(before.dtype).eps)
-    return bool((before - after <= 10 * aim.residual * before + _STILL * eps * norm).all())
-
-
 def _state(
     A: BlockOperator,
     H: GramPreconditioner,
@@ -140,6 +141,7 @@ def _state(
     error: float,
     aim: Aim,
     searched: bool,
+    rng: np.random.Generator,
 ) -> TripletState:
     k = aim.k
     return TripletState(
@@ -147,15 +149,21 @@ def _state(
         error=error,
         certified=True,
         form=lambda: X[:, :k],
-        form_rest=lambda V: _completed(A, H, AX[:, :k], V, aim),
+        form_rest=lambda V: _completed(A, H, AX[:, :k], V, aim, rng),
         sigma=sigma[:k],
         residuals=norms[:k],
         verified=searched and aim.verify,
+        norm=H.norm,
     )
 
 
 def _completed(
-    A: BlockOperator, H: GramPreconditioner, AX: NDArray[Any], X: NDArray[Any], aim: Aim
+    A: BlockOperator,
+    H: GramPreconditioner,
+    AX: NDArray[Any],
+    X: NDArray[Any],
+    aim: Aim,
+    rng: np.random.Generator,
 ) -> Triplets:
     """Return triplets with orthonormal U from the product of A with orthonormal X."""
     # The longest column first: rounding errors of the others are orthogonalised against it.
@@ -165,6 +173,6 @@ def _completed(
     U, sigma, V = (W @ P)[:, ::-1], sigma[::-1], X @ Q
     if not aim.both:
         return Triplets(U, sigma, V, None)
-    U, residuals = refined_left(A, H, U, sigma, V, aim.residual)
+    U, residuals = refined_left(A, H, U, sigma, V, aim.residual, rng)
     # The other residual is roundoff: A X was formed anew in the search.
     return Triplets(U, sigma, V, np.hypot(residuals, np.linalg.norm(AX @ Q - U * sigma, axis=0)))

@@ -21,6 +21,7 @@ from rnla.eigen._svds_dense import dense_triplets, triplet_residuals
 from rnla.eigen._svds_exact import exact_factor
 from rnla.eigen._svds_gram import gram_started, prefers_gram
 from rnla.eigen._svds_krylov import Aim, TripletIteration, TripletState, golub_kahan
+from rnla.eigen._svds_left import left_limit
 from rnla.eigen._svds_operator import AdjointView, ScaledView
 from rnla.eigen._svds_precondition import GramFactor, GramPreconditioner, sketched_factor
 from rnla.eigen._svds_smallest import GUARD, lobpcg
@@ -33,6 +34,8 @@ from rnla.linalg.quiet import quiet_blas
 _RESTARTS = 10
 # Where rounding ends the iteration so near the tolerance, it is what the tolerance stands for.
 _ROUNDING = 10
+# How much longer than the refinement of left vectors aims for the residuals of a success may be.
+_SLACK = 10
 
 
 @dataclass(frozen=True)
@@ -177,6 +180,11 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
     status = outcome.status
     if status is Status.STAGNATED and state.error <= _ROUNDING * request.residual:
         status = Status.CONVERGED
+    # The certificate is that of one side; where both are wanted both residuals have the last word.
+    limit = _SLACK * left_limit(A.dtype, request.residual) * state.norm
+    right = not aim.both or bool((residuals <= limit).all())
+    if status is Status.CONVERGED and not right:
+        status = Status.STAGNATED
     return EigenResult(
         values=problem.unscaled(sigma),
         vectors=U if wide else V,
@@ -184,7 +192,7 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
         residual_norms=problem.unscaled(residuals),
         status=status,
         method=method,
-        verified=state.verified if request.verify else None,
+        verified=state.verified and right if request.verify else None,
         n_iter=outcome.n_iter,
         n_matvec=core.n_matvec,
         n_passes=core.n_passes,

@@ -133,7 +133,10 @@ def as_matrix(A: Any, name: str) -> Any:
         raise TypeError(f"`{name}` must be a matrix or LinearOperator, got {A!r}")
     check_unmasked(A, name)
     if not issparse(A) and not (hasattr(A, "shape") and hasattr(A, "dtype")):
-        A = np.asarray(A)
+        try:
+            A = np.asarray(A)
+        except ValueError as error:
+            raise ValueError(f"`{name}` must be a matrix: {error}") from None
     if isinstance(A, np.matrix):
         A = np.asarray(A)
     if len(A.shape) != 2:
@@ -215,8 +218,8 @@ def check_request(
     n, dtype = A.shape[0], working_dtype(A)
     if M is not None and np.dtype(M.dtype).kind == "c" and dtype.kind != "c":
         raise ValueError("`M` must be real where `A` is real")
-    if which not in WHICH:
-        raise ValueError(f"which must be one of {' '.join(WHICH)}")
+    if not isinstance(which, str) or which not in WHICH:
+        raise ValueError(f"which must be one of {' '.join(WHICH)}, got {which!r}")
     _check_inverses(M, sigma, Minv, OPinv)
     if sigma is not None:
         sigma = _check_shift(sigma)
@@ -286,6 +289,8 @@ def _check_shift(sigma: Any) -> float:
 
 
 def _check_mode(mode: Any, dtype: np.dtype[Any], which: str) -> str:
+    if not isinstance(mode, str):
+        raise ValueError(f"unrecognized mode {mode!r}")
     if dtype.kind == "c":
         if mode != "normal":
             raise ValueError(f"mode={mode} cannot be used with complex matrix A")

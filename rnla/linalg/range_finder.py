@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rnla._core.checks import check_int, check_word
 from rnla._core.rng import RNGLike, as_generator
+from rnla._core.scan import is_finite
 from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock, as_block_operator
 from rnla.linalg.orth import orthonormal_block, random_block
 from rnla.sketch import SKETCHES, SketchingOperator
@@ -133,11 +134,11 @@ def find_range(
     """
     m, n = A.shape
     size = min(size, m, n)
-    Q = orthonormal_block(random_product(A, size, sketch, rng))
+    Q = orthonormal_block(finite_block(random_product(A, size, sketch, rng)))
     basis = Q
     for _ in range(n_iter):
-        Z = orthonormal_block(A.adjoint(Q))
-        Y = A.product(Z)
+        Z = orthonormal_block(finite_block(A.adjoint(Q)))
+        Y = finite_block(A.product(Z))
         if method == "block_krylov":
             Q = orthonormal_block(Y, basis)
             basis = np.hstack([basis, Q])
@@ -146,6 +147,29 @@ def find_range(
         if Q.shape[1] == 0:
             break
     return basis
+
+
+def finite_block(Y: NDArray[Any]) -> NDArray[Any]:
+    """Return a product of A, or raise if it holds NaN or infinity.
+
+    Parameters
+    ----------
+    Y : ndarray, shape (m, b)
+        Of A or its adjoint with a finite block.
+
+    Returns
+    -------
+    ndarray, shape (m, b)
+        Y itself.
+
+    Raises
+    ------
+    ValueError
+        If an entry is NaN or infinite.
+    """
+    if not is_finite(Y):
+        raise ValueError("`A` must not return NaN or infinity for finite vectors")
+    return Y
 
 
 def random_product(

@@ -11,7 +11,7 @@ from rnla._core.checks import check_int, check_word
 from rnla._core.rng import RNGLike, as_generator
 from rnla.linalg.block import BlockOperator, as_block_operator
 from rnla.linalg.orth import orthonormal_block
-from rnla.linalg.range_finder import METHODS, TEST_MATRICES, find_range
+from rnla.linalg.range_finder import METHODS, TEST_MATRICES, find_range, finite_block
 
 
 def rsvd(
@@ -128,5 +128,6 @@ def leading_triplets(
         # The rank is smaller: zero singular values need vectors too.
         missing = np.zeros((A.shape[0], k - Q.shape[1]), Q.dtype)
         Q = np.hstack([Q, orthonormal_block(missing, Q, rng=rng)])
-    W, s, Vh = np.linalg.svd(A.adjoint(Q).conj().T, full_matrices=False)
+    Z = finite_block(A.adjoint(Q))
+    W, s, Vh = np.linalg.svd(Z.conj().T, full_matrices=False)
     return Q @ W[:, :k], s[:k].copy(), Vh[:k].copy()

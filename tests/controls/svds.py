@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from rnla.eigen._svds_krylov import Triplets, TripletState
+
 
 def by_gram_matrix(A, k):
     """Eigenpairs of ``A^H A``: singular values below the root of roundoff are lost."""
@@ -38,3 +40,27 @@ def sketch_alone(A, k):
     V = np.linalg.svd(S @ A)[2][-1 : -k - 1 : -1].conj().T
     U, sigma, QH = np.linalg.svd(A @ V, full_matrices=False)
     return U[:, ::-1], sigma[::-1], (V @ QH.conj().T)[:, ::-1].conj().T
+
+
+def left_by_division(A, k):
+    """The smallest triplets with ``u = A v / ||A v||``: for a null vector v that is rounding."""
+    V = np.linalg.svd(A)[2][-1 : -k - 1 : -1].conj().T
+    W = A @ V
+    sigma = np.linalg.norm(W, axis=0)
+    return W / sigma, sigma, V.conj().T
+
+
+def unjudged(basis, aim, block, *, searched):
+    """In place of `golub_kahan`: what the start has found is the answer, whatever its residuals."""
+    ritz, k = basis.ritz(aim.largest), aim.k
+    yield TripletState(
+        n_iter=0,
+        error=0.0,
+        certified=True,
+        form=lambda: basis.V @ ritz.Q[:, :k],
+        form_rest=lambda X: Triplets(basis.U @ ritz.P[:, :k], ritz.sigma[:k], X, None),
+        sigma=ritz.sigma[:k],
+        residuals=np.zeros(k),
+        verified=True,
+        norm=basis.norm,
+    )

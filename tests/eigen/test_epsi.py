@@ -10,6 +10,7 @@ from scipy.sparse.linalg import LinearOperator
 
 import rnla
 from rnla import Status, epsi
+from rnla.linalg.surrogate import Surrogate
 
 ROW_SKETCHES = ["gaussian", "srht", "sparse_sign", "biased_sparse_sign"]
 AUTHORS = np.logspace(0, -3, 50)
@@ -223,6 +224,11 @@ def test_the_checks_reject(rng, control):
         assert_triplets(A, result, np.logspace(0, -6, 30)[:5], tolerance=tolerance(float))
 
 
+UNKNOWN = Surrogate(
+    basis=np.eye(4, 2), values=np.array([np.nan, 1.0]), tail=0.1, n_matvec=0, n_passes=0
+)
+
+
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
@@ -243,6 +249,8 @@ def test_the_checks_reject(rng, control):
         (dict(shrink=0.0), ValueError, "`shrink` must lie in"),
         (dict(shrink=2.0), ValueError, "`shrink` must lie in"),
         (dict(surrogate=np.eye(3)), ValueError, "`surrogate` must have shape"),
+        (dict(surrogate=np.full((4, 4), np.nan)), ValueError, "`surrogate` must not contain NaN"),
+        (dict(surrogate=UNKNOWN), ValueError, "`surrogate` must not contain NaN"),
         (dict(surrogate=np.eye(4), sketch_size=3), ValueError, "must be left out"),
         (dict(v0=np.ones(3)), ValueError, "`v0` must have shape"),
         (dict(v0=np.full(4, np.nan)), ValueError, "`v0` must not contain NaN"),
@@ -251,6 +259,8 @@ def test_the_checks_reject(rng, control):
         (dict(maxiter=-1), ValueError, "`maxiter` must be at least 0"),
         (dict(callback=3), TypeError, "`callback` must be callable"),
         (dict(hermitian=True), ValueError, "`A` must be square"),
+        (dict(hermitian="yes"), TypeError, "`hermitian` must be True, False or None, got 'yes'"),
+        (dict(hermitian=1), TypeError, "`hermitian` must be True, False or None, got 1"),
         (dict(rng="a"), TypeError, "`rng`"),
     ],
 )

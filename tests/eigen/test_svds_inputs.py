@@ -34,6 +34,26 @@ BAD = [
     ("k", 100, ValueError, "got 100"),
     ("k", 2.5, ValueError, r"got 2\.5"),
     ("k", np.nan, ValueError, "integer"),
+    ("k", 3.0, ValueError, r"`k` must be an integer satisfying .*, got 3\.0"),
+    ("k", True, TypeError, "`k` must be an integer satisfying .*, got True"),
+    ("k", None, TypeError, "`k` must be an integer satisfying .*, got None: int"),
+    ("k", "a", ValueError, "`k` must be an integer satisfying .*, got 'a': invalid literal"),
+    ("k", "3", ValueError, "`k` must be an integer satisfying .*, got '3'"),
+    ("k", np.array([3]), TypeError, "`k` must be an integer satisfying"),
+    ("ncv", "a", ValueError, "`ncv` must be an integer satisfying .*, got 'a'"),
+    ("ncv", 50.0, ValueError, r"`ncv` must be an integer satisfying .*, got 50\.0"),
+    ("ncv", True, TypeError, "`ncv` must be an integer satisfying .*, got True"),
+    ("ncv", [50], TypeError, r"`ncv` must be an integer satisfying .*, got \[50\]: int"),
+    ("tol", "a", TypeError, "`tol` must be a non-negative .* Got 'a': '<' not supported"),
+    ("tol", None, TypeError, "`tol` must be a non-negative floating point value. Got None"),
+    ("tol", True, TypeError, "`tol` must be a non-negative floating point value. Got True"),
+    ("tol", 1j, TypeError, "`tol` must be a non-negative floating point value. Got 1j"),
+    ("tol", np.ones(2), TypeError, "`tol` must be a non-negative floating point value. Got arr"),
+    ("tol", np.inf, ValueError, "`tol` must be a non-negative floating point value. Got inf"),
+    ("maxiter", "a", ValueError, "`maxiter` must be a positive integer.* got 'a'"),
+    ("maxiter", np.nan, ValueError, "`maxiter` must be a positive integer.* got nan"),
+    ("maxiter", np.inf, ValueError, "`maxiter` must be a positive integer.* got inf"),
+    ("maxiter", True, TypeError, "`maxiter` must be a positive integer.* got True"),
     ("ncv", 6, ValueError, "`ncv` must be an integer satisfying .* between 6 and 100, got 6"),
     ("ncv", 100, ValueError, "`ncv`"),
     ("tol", -1, ValueError, "`tol` must be a non-negative floating point value. Got -1"),
@@ -68,8 +88,11 @@ def test_a_bad_argument_is_named(name, value, error, message):
 
 
 BAD_MATRICES = [
-    ([[1, 2], [3, 4]], TypeError, "type not understood"),
-    (None, TypeError, "type not understood"),
+    (None, TypeError, "`A` must be a matrix or LinearOperator, got None: type not understood"),
+    ("hi", TypeError, "`A` must be a matrix or LinearOperator, got 'hi'"),
+    (3.0, TypeError, "`A` must be a matrix or LinearOperator, got 3.0"),
+    ([[1, 2], [3]], ValueError, "`A` must be a matrix: .* inhomogeneous"),
+    ([["a", "b"], ["c", "d"]], ValueError, "`A` must be of numeric data type"),
     (np.ones((0, 3)), ValueError, "`A` must not be empty"),
     (np.array([["a", "b"], ["c", "d"]]), ValueError, "`A` must be of numeric data type"),
     (np.array([[1, 2], [3, 4]], object), ValueError, "`A` must be of numeric data type"),
@@ -81,6 +104,22 @@ BAD_MATRICES = [
 def test_what_is_no_matrix_is_refused(A, error, message):
     with pytest.raises(error, match=message):
         svds(A, 1)
+
+
+def test_nested_lists_are_matrices():
+    A = matrix(12, 8)
+    for which in ("LM", "SM"):
+        found = svds(A.tolist(), 2, which=which, rng=0)
+        assert bits(found) == bits(svds(A, 2, which=which, rng=0))
+    assert_triplets(np.array([[1.0, 2], [3, 4], [5, 6]]), svds([[1.0, 2], [3, 4], [5, 6]], 1))
+    assert_triplets(np.array([[1, 2j], [3, 4]]), svds(((1, 2j), (3, 4)), 1))
+
+
+def test_whole_numbers_of_other_types():
+    A = matrix()
+    expected = bits(svds(A, 3, ncv=40, maxiter=100, tol=0.0, rng=0))
+    found = svds(A, np.int8(3), ncv=np.array(40), maxiter=1e2, tol=np.float32(0), rng=0)
+    assert bits(found) == expected
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])

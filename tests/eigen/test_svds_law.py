@@ -8,6 +8,7 @@ from scipy.sparse.linalg import aslinearoperator
 from svds_cases import assert_triplets, planted
 
 from rnla.eigen import svds
+from rnla.eigen._svds_krylov import Aim, is_still
 
 FORMS = {
     "dense": np.asarray,
@@ -145,6 +146,14 @@ def test_a_loose_tolerance_is_kept(rng):
     U, sigma, VH = svds(A, 5, tol=1e-3, rng=rng)
     residual = np.linalg.norm(A.T @ U - VH.T * sigma, axis=0)
     assert (residual <= 1e-6 * sigma).all()
+
+
+def test_a_search_judges_each_value_by_itself():
+    # Moved by a tenth of itself, and by 1e-9 of the norm: a copy that was missed.
+    aim = Aim(k=2, largest=True, residual=1e-8, verify=True, both=True)
+    sigma = np.array([1.0, 9e-9])
+    assert not is_still(np.array([0.0, 1e-9]), sigma, 1.0, aim)
+    assert is_still(np.array([5e-8, 5e-16]), sigma, 1.0, aim)
 
 
 # -- controls ----------------------------------------------------------------------------------

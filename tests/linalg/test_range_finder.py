@@ -225,3 +225,15 @@ def test_blocks_of_pivots_have_the_law_of_single_ones(rng):
     spread = np.sqrt(expected * (1 - expected) * draws)
     z = (pairs - draws * expected)[spread > 0] / spread[spread > 0]
     assert np.abs(z).max() < 5
+
+
+@pytest.mark.parametrize("sides", ["both", "left", "right"])
+def test_an_operator_that_returns_nan_is_named(sides):
+    product = np.full(60, np.nan if sides != "right" else 1.0)
+    adjoint = np.full(40, np.nan if sides != "left" else 1.0)
+    A = LinearOperator((60, 40), lambda x: product * x.sum(), lambda x: adjoint, dtype=float)
+    for n_iter in (0, 2):
+        with pytest.raises(ValueError, match="`A` must not return NaN or infinity"):
+            rnla.rsvd(A, 3, n_iter=n_iter, rng=0)
+    with pytest.raises(ValueError, match="`A` must not return NaN or infinity"):
+        rnla.range_finder(A, 3, n_iter=1, rng=0)
