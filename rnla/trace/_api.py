@@ -153,7 +153,9 @@ def trace(
     where that is rounding.
     "a_hutchpp" has a proof: it misses the tolerance with a probability of at most
     ``2 (1 - confidence)``, in practice far less; its error bar, from the norm of the residual, is
-    on the safe side. With other methods `rtol` is met by the error bar, not by a proof.
+    on the safe side. With other methods `rtol` is met by the error bar, not by a proof. Runs with a
+    tolerance stop by what their samples show, which biases "a_hutchpp" by about a hundredth of the
+    tolerance; without one, estimates are unbiased.
 
     Samples of signs may be equal by chance: where fewer than 11 are, ``stderr`` is infinite.
     Products need not be accurate to rounding, as those of an iterative solver are not.

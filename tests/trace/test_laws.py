@@ -98,11 +98,12 @@ def test_traces_are_unbiased_over_many_draws(method, kind, dtype, rng):
 
 
 @pytest.mark.slow
-def test_a_hutchpp_is_unbiased_over_many_draws(rng):
-    """Which stops by its samples, but far enough on for that not to show."""
+@pytest.mark.parametrize("rtol", [0.1, 0.3])
+def test_stopping_by_samples_biases_a_hutchpp_by_little(rtol, rng):
+    """It has a bias that 4,000 draws do show: one or two hundredths of the tolerance."""
     A = matrix("psd", rng, np.float64)
-    values = [rnla.trace(A, rtol=0.3, method="a_hutchpp", rng=rng).value for _ in range(4000)]
-    assert z_score(values, np.trace(A)) < LIMIT
+    values = [rnla.trace(A, rtol=rtol, method="a_hutchpp", rng=rng).value for _ in range(4000)]
+    assert abs(np.mean(values) - np.trace(A)) < 0.03 * rtol * np.trace(A)
 
 
 @pytest.mark.slow
