@@ -135,7 +135,7 @@ class BlockLanczos:
             if stop:
                 yield self._final(ritz, verified=False)
                 return
-            block = self._expansion(ritz, norms, block, full)
+            block = self._expansion(ritz, block, full)
             if block.shape[1] == 0:
                 # Nothing is left: the projection is the operator here as well.
                 yield self._final(self.basis.ritz(self.plan.selection), verified=True)
@@ -338,9 +338,7 @@ class BlockLanczos:
             return X
         return np.asarray(X @ ((U / np.sqrt(squares)) @ U.conj().T).astype(X.dtype, copy=False))
 
-    def _expansion(
-        self, ritz: Ritz, norms: NDArray[Any], block: NDArray[Any], full: bool
-    ) -> NDArray[Any]:
+    def _expansion(self, ritz: Ritz, block: NDArray[Any], full: bool) -> NDArray[Any]:
         """Return the next block, after a restart where there is no room."""
         if self.probe is not None and self.probe.start == self.steps:
             self.basis.restart(ritz, self.k)
@@ -362,7 +360,8 @@ class BlockLanczos:
             return block
         if full and self._must_turn():
             return self._turned(ritz)
-        errors = self._errors(ritz, norms, rounded=True)
+        # Where the Lanczos relation has just been given up, its estimates are no residuals.
+        errors = self._errors(ritz, self._true_norms(ritz), rounded=True)
         active = np.flatnonzero(errors > self.tolerance)[: self.plan.block]
         D = self._correction(ritz, active, float(errors.max()))
         if full:

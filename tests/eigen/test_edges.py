@@ -310,7 +310,7 @@ def test_any_tolerance(rng, tol):
 
 
 def test_stopped_by_the_callback_at_its_first_call(rng):
-    A = scipy.sparse.csr_array(cases.hermitian(np.linspace(0, 1, 300), rng))
+    A = scipy.sparse.csr_array(cases.hermitian(np.linspace(0, 1, 600), rng))
 
     def stop(state):
         raise StopIteration
