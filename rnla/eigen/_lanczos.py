@@ -77,7 +77,7 @@ class BlockLanczos:
         self.builds = self.steps = 0
         # Lanczos expands by what the last product left over, else residuals or corrections lead.
         self.lanczos = True
-        self.mending = False
+        self.mending = self.exhausted = False
         self.probe: Probe | None = None
         self.candidate: RitzState | None = None
         self.searched = False
@@ -136,7 +136,7 @@ class BlockLanczos:
                 yield self._final(ritz, verified=False)
                 return
             block = self._expansion(ritz, block, full)
-            if block.shape[1] == 0:
+            if self.exhausted:
                 # Nothing is left: the projection is the operator here as well.
                 yield self._final(self.basis.ritz(self.plan.selection), verified=True)
                 return
@@ -173,7 +173,7 @@ class BlockLanczos:
         self, X: NDArray[Any], projections: int = 0, *, noise: float = _NOISE
     ) -> NDArray[Any]:
         """Return X orthonormalised against the basis; what is rounding error becomes random."""
-        return self.problem.orthonormal(
+        block = self.problem.orthonormal(
             X,
             self.basis.V,
             self.basis.BV,
@@ -181,6 +181,8 @@ class BlockLanczos:
             floor=noise * self.eps * self.basis.length,
             projections=projections,
         )
+        self.exhausted = X.shape[1] > 0 and block.shape[1] == 0
+        return block
 
     def _residual_norms(
         self, ritz: Ritz, remainder: NDArray[Any], block: NDArray[Any]
