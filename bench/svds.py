@@ -121,8 +121,8 @@ def compare(
         try:
             # Not counted: it compiles, and its answer is judged before anything is timed.
             seconds, triplets = once(lambda call=call: call())
-        except ArpackError as error:
-            failed[name] = str(error).split(":")[1].strip()[:40]
+        except (ArpackError, np.linalg.LinAlgError) as error:
+            failed[name] = str(error).split(":")[-1].strip()[:40]
             continue
         first[name], facts[name] = seconds, judge(A, triplets, exact)
     timed = {name: (lambda turn, call=calls[name]: call()) for name in first}
@@ -150,7 +150,8 @@ def compare(
 def counted(A: Any, call: Callable[[LinearOperator], Any]) -> tuple[int, int]:
     """Return the columns and the blocks that a call multiplies."""
     counter = Counted(A)
-    with suppress(ArpackError):
+    # PROPACK has an exception of its own.
+    with suppress(ArpackError, np.linalg.LinAlgError):
         call(counter.operator())
     return counter.columns, counter.blocks
 
