@@ -144,7 +144,7 @@ def test_random_pencils_of_any_rank(n, dtype, given, rng):
 def test_null_vectors_that_no_zero_shows(rng):
     # The Laplacian of pieces as M: one null vector each, no zero rows.
     n, piece = 120, 6
-    M = scipy.sparse.block_diag([_laplacian(piece)] * (n // piece)).tocsr()
+    M = scipy.sparse.block_diag([scipy.sparse.csr_array(_laplacian(piece))] * (n // piece)).tocsr()
     A = np.diag(np.linspace(1, 4, n)) + chain(n)
     inverse = np.linalg.eigvals(np.linalg.solve(A, M.toarray())).real
     exact = 1 / np.sort(inverse)[-(n - n // piece) :]

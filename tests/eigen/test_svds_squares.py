@@ -88,7 +88,7 @@ def scattered(sigma, m, rng, dtype=float):
     """A sparse (m, n) matrix with these singular values: blocks of four, and rows of zeros."""
     wide = np.result_type(dtype, np.float64)
     parts = np.split(rng.permutation(sigma), len(sigma) // 4)
-    blocks = [planted(4, 4, part, rng=rng, dtype=wide) for part in parts]
+    blocks = [scipy.sparse.csr_array(planted(4, 4, part, rng=rng, dtype=wide)) for part in parts]
     A = scipy.sparse.block_diag(blocks, format="csr")
     A.resize(m, len(sigma))
     return A[rng.permutation(m)][:, rng.permutation(len(sigma))].astype(dtype)
