@@ -10,19 +10,20 @@ judged and verified with A itself.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.driver import Iteration, State
+from rnla.eigen._chebyshev import Chebyshev, Filtered
+from rnla.eigen._complement import Sharpener
 from rnla.eigen._density import spectral_density
 from rnla.eigen._lanczos import BlockLanczos
 from rnla.eigen._plan import RitzState
-from rnla.eigen._problem import Standard
+from rnla.eigen._planning import FEW
 from rnla.eigen._select import Selection
-from rnla.linalg.block import SparseBlock
 from rnla.linalg.gram import GramBlock
 from rnla.linalg.orth import random_block
 
@@ -44,72 +45,10 @@ _SLOPE = 3.5
 _MOST_ENTRIES = 1 << 26
 # When to give up; and the size of a basis, in units of k, that shows whether values are hidden.
 _MANY_RESTARTS, _PATIENCE = 50, 2.5
-# Below so many wanted vectors, for so many restarts, the matrix itself is tried first.
-_FEW, _FEW_RESTARTS = 8, 4
-
-
-@dataclass(frozen=True)
-class Chebyshev:
-    """``p(A) X = T_d((A - center I) / radius) X``.
-
-    Attributes
-    ----------
-    main : SparseBlock or GramBlock
-        A, Hermitian.
-    center, radius : float
-        Of the interval on which the polynomial stays within [-1, 1].
-    degree : int
-        Products with A for one with the polynomial.
-    """
-
-    main: SparseBlock | GramBlock
-    center: float
-    radius: float
-    degree: int
-
-    def __call__(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return ``p(A) X``.
-
-        Parameters
-        ----------
-        X : ndarray, shape (n, b)
-            Any layout.
-
-        Returns
-        -------
-        ndarray, shape (n, b)
-            C-ordered.
-        """
-        before = np.ascontiguousarray(X)
-        zero = np.zeros_like(before)
-        now = self.main.product_minus(before, zero, 1 / self.radius, self.center)
-        for _ in range(self.degree - 1):
-            now, before = (
-                self.main.product_minus(now, before, 2 / self.radius, self.center),
-                now,
-            )
-        return now
-
-
-class Filtered(Standard):
-    """``OP = p(A)``.
-
-    Parameters
-    ----------
-    polynomial : Chebyshev
-        Of A.
-    dtype : dtype
-        Working precision.
-    """
-
-    is_original = False
-
-    def __init__(self, polynomial: Chebyshev, dtype: Any) -> None:
-        super().__init__(polynomial.main, 0.0, dtype)
-        self.polynomial = polynomial
-
-    def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
-        return self.polynomial(V)
+# For so many restarts the matrix itself is tried first, where few vectors are wanted.
+_FEW_RESTARTS = 4
+# Columns to which a block is widened where it hid copies of an eigenvalue.
+_MOST_COLUMNS = 16
 
 
 def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iteration:
@@ -131,7 +70,7 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
         Those of the search.
     """
     plan, main, count = search.plan, search.problem.main, search.k + _GUARD
-    if search.k < _FEW:
+    if search.k < FEW:
         state, stop = yield from _tried(search, start)
         if stop:
             yield state
@@ -144,12 +83,12 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
     theta = density.ritz.theta
     near = density.ritz.vectors(slice(0, min(count, len(theta))))
     first = near if start is None else np.hstack([near, start.astype(near.dtype)])
+    hidden = False
     for attempt in range(_ATTEMPTS):
         edge = density.edge(_SURPLUS * 2**attempt * count)
         polynomial = _polynomial(main, plan.selection.which, theta, edge)
         if polynomial is None:
             break
-        search.plan = replace(plan, sharpen=polynomial)
         near, hidden = _found(search, polynomial, first, abs(edge))
         if not hidden:
             break
@@ -157,7 +96,29 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
     # What the operator rounds only a Lanczos relation tells.
     search.noise = density.noise
     del density, first
-    yield from search.states(near)
+    if polynomial is None or hidden:
+        yield from search.states(near)
+    else:
+        yield from _widened(search, polynomial, near, abs(edge))
+
+
+def _widened(
+    search: BlockLanczos, polynomial: Chebyshev, near: NDArray[Any], size: float
+) -> Iteration:
+    """Iterate like a search, and like one with a wider block where that has missed a copy."""
+    while True:
+        room = (search.plan.capacity - search.k) // 4
+        width = min(2 * search.plan.block, room, _MOST_COLUMNS)
+        search.resumes = width <= search.plan.block
+        yield from search.states(near)
+        if not search.missed or search.resumes:
+            return
+        wanted = search.basis.ritz(search.plan.selection)
+        near = wanted.vectors(slice(0, search.k + _GUARD))
+        before, plan = search, replace(search.plan, block=width)
+        search = BlockLanczos(before.problem, plan, before.rng)
+        search.builds, search.noise = before.builds, before.noise
+        near, _ = _found(search, polynomial, near, size)
 
 
 def _tried(
@@ -208,6 +169,7 @@ def _found(
         hidden = inside and (state.n_iter > 0 or finder.basis.size >= _PATIENCE * k)
         if state.certified or hidden or state.n_iter > _MANY_RESTARTS:
             break
+    search.plan = replace(plan, sharpen=Sharpener(polynomial, second, finder.steps, search.rng))
     # What is left over of a space makes a surrogate.
     count = plan.capacity - plan.block if plan.keeps_space else k + _GUARD
     count = min(count, finder.basis.size)

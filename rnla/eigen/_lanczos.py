@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from rnla._core.driver import Iteration
 from rnla.eigen._basis import Basis, Ritz
+from rnla.eigen._looks import Looks
 from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._problem import Problem
 from rnla.eigen._verify import Patience, Probe
@@ -25,9 +26,6 @@ _NOISE = 10.0
 _ROOT_SHARE, _LEAST_SHARE = 0.6, 0.2
 # In units of what the operator has shown to round.
 _ROUNDOFFS = 10.0
-# What the eigenvalues of T cost per cube of their number, and the calls of a step, in its
-# multiplications; how much less than steps looks should cost, and steps without a look.
-_LOOK_PRICE, _CALLS, _LESS, _MOST_STRIDE = 10.0, 3e6, 4.0, 8.0
 # Rows up to which a basis that can hold the whole space may as well do so.
 _WHOLE = 20
 # Looks at an error that does not fall any more.
@@ -80,15 +78,16 @@ class BlockLanczos:
         self.mending = self.exhausted = False
         self.probe: Probe | None = None
         self.candidate: RitzState | None = None
-        self.searched = False
+        self.searched = self.missed = False
+        # Whether to go on with what the complement held.
+        self.resumes = True
         self.space: Ritz | None = None
         self.patience = Patience()
         self.correction = plan.correction
         self.strikes, self.last_error = 0, np.inf
         self.judged: tuple[Ritz, NDArray[Any]] | None = None
         small = problem.n <= min(_WHOLE, plan.capacity)
-        self.next_look = _WHOLE if small else 0
-        self.looked: tuple[int, float] | None = None
+        self.looks = Looks(self.tolerance, _WHOLE if small else 0)
 
     def states(self, start: NDArray[Any] | None) -> Iteration:
         """Iterate from a start block.
@@ -101,10 +100,11 @@ class BlockLanczos:
         Yields
         ------
         RitzState
-            One for each look at the Ritz values; the last is certified.
+            One for each look at the Ritz values; the last is certified, unless the search has
+            missed an eigenvalue and does not resume.
         """
         block = self._first_block(start)
-        stop = yield RitzState(0, np.inf, False, lambda: block)
+        stop = yield RitzState(self.builds, np.inf, False, lambda: block)
         while True:
             remainder = self.basis.extend(block, _NOISE)
             self.steps += 1
@@ -118,7 +118,7 @@ class BlockLanczos:
             )
             if self.basis.size < self.k and not whole:
                 continue
-            if self.lanczos and not (full or whole) and self.steps < self.next_look:
+            if self.lanczos and not (full or whole) and self.steps < self.looks.next:
                 continue
             ritz = self.basis.ritz(self.plan.selection)
             self._measure(ritz.theta)
@@ -130,6 +130,8 @@ class BlockLanczos:
                 return
             if self._found(ritz, norms):
                 yield self._answer(ritz)
+                return
+            if self.missed and not self.resumes:
                 return
             stop = stop or (yield self._look(ritz, norms))
             if stop:
@@ -234,7 +236,9 @@ class BlockLanczos:
             # The basis was emptied for nothing: that counts, lest searches go on for ever.
             self.builds += 1
             self.probe = self.candidate = None
-            self.lanczos = self.correction is None
+            self.lanczos, self.missed = self.correction is None, True
+            # Pairs that had stopped to improve were not the wanted ones.
+            self.mending, self.patience = False, Patience()
         if not self._settled(ritz, norms):
             return False
         if not self.plan.verify or self.plan.selection.which == "SM":
@@ -279,7 +283,9 @@ class BlockLanczos:
     def _look(self, ritz: Ritz, norms: NDArray[Any]) -> RitzState:
         errors = self._errors(ritz, norms, rounded=not self.lanczos)
         error = float(errors.max())
-        self._schedule(error)
+        size = self.basis.size
+        work = self.plan.block * self.problem.n * (size + self.plan.row_cost)
+        self.looks.schedule(self.steps, error, size, work, at_once=self.probe is not None)
         return RitzState(
             self.builds,
             error,
@@ -289,21 +295,6 @@ class BlockLanczos:
             column_errors=errors,
             theta=ritz.theta[: self.k],
         )
-
-    def _schedule(self, error: float) -> None:
-        """Choose the step of the next look: half way to where the error will be small enough.
-
-        It is not put off so long that looking would cost little beside the steps.
-        """
-        size = self.basis.size
-        step = _CALLS + self.plan.block * self.problem.n * (size + self.plan.row_cost)
-        stride = 1 + _LESS * _LOOK_PRICE * size**3 / step
-        stride = min(stride, _MOST_STRIDE) if self.probe is None else 1.0
-        before, self.looked = self.looked, (self.steps, error)
-        if before is not None and self.tolerance < error < before[1]:
-            rate = np.log(before[1] / error) / (self.steps - before[0])
-            stride = min(stride, np.log(error / self.tolerance) / rate / 2)
-        self.next_look = self.steps + max(1, round(stride))
 
     def _answer(self, ritz: Ritz) -> RitzState:
         if self.candidate is None:
@@ -348,8 +339,8 @@ class BlockLanczos:
             width = min(max(self.plan.block, _PROBE), self.plan.capacity - self.k)
             fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)
             if self.plan.sharpen is not None:
-                for _ in range(2):
-                    fresh = self.plan.sharpen(self._orthonormal(fresh, noise=0.0))
+                found = ritz.theta[: self.k]
+                fresh = self.plan.sharpen(self.basis.V, found, fresh, self.probe.share)
             fresh = self.problem.purified(fresh)
             # These are no remainders of a product with A, whose norm says nothing about them.
             return self._orthonormal(fresh, noise=0.0)

@@ -13,6 +13,7 @@ from rnla._core.driver import State
 from rnla.eigen._basis import Ritz
 from rnla.eigen._select import Selection
 
+Sharpen = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], float], NDArray[Any]]
 Correction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 
@@ -67,7 +68,8 @@ class Plan:
     squares : bool
         Whether Ritz values are squares, whose roots are wanted.
     sharpen : callable or None
-        Maps a random block to one in which wanted vectors stand out.
+        Maps the vectors found, their Ritz values, a random block and the share of steps that the
+        complement is worth to a block in which wanted vectors of the complement stand out.
     correction : callable or None
         Maps residuals, their Ritz values and all wanted vectors to corrections.
     """
@@ -83,7 +85,7 @@ class Plan:
     keeps_products: bool = True
     estimates: bool = False
     squares: bool = False
-    sharpen: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+    sharpen: Sharpen | None = None
     correction: Correction | None = None
 
     @property

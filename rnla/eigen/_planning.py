@@ -16,9 +16,12 @@ from rnla.linalg.block import DenseBlock, OperatorBlock, SparseBlock
 
 # Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
 _BLOCK, _BLOCK_FEW, _BLOCK_DENSE, BLOCK_MANY = 4, 2, 8, 16
-_LARGE, _FEW, _MANY = 1000, 8, 32
-# From so many wanted vectors, with so many entries in a row for each of them, a polynomial pays.
-_LEAST_FILTERED, _PER_FILTERED = 4, 2.0
+_LARGE, _MANY = 1000, 32
+# Below so many sparse products are with few columns, and a polynomial comes after a trial.
+FEW = 8
+# With so many entries in a row for each wanted vector a polynomial pays; with so many in all, where
+# a few restarts have not been enough.
+_PER_FILTERED, _PER_TRIED = 2.0, 64
 # ARPACK looks at whole bases alone, and so is more accurate than asked for. With M, where a step
 # costs a solve, one or two more make up for that.
 _PENCIL = 0.3
@@ -93,7 +96,9 @@ def is_filtered(request: Request, problem: Problem, plan: Plan, options: Options
         return False
     if plan.correction is not None or plan.selection.which not in ("LA", "SA", "LM"):
         return False
-    return request.k >= _LEAST_FILTERED and filter_pays(request.n, request.k, main.rows.nnz)
+    if request.k < FEW:
+        return 8 * request.k <= request.n and main.rows.nnz <= _PER_TRIED * request.n
+    return filter_pays(request.n, request.k, main.rows.nnz)
 
 
 def filter_pays(n: int, k: int, nnz: int) -> bool:
@@ -126,7 +131,7 @@ def _block_size(request: Request, problem: Problem) -> int:
     main = problem.main
     if isinstance(main, OperatorBlock) and main.by_columns:
         return _BLOCK_FEW
-    if isinstance(main, SparseBlock) and request.k <= _FEW:
+    if isinstance(main, SparseBlock) and request.k <= FEW:
         return _BLOCK_FEW
     if isinstance(main, DenseBlock) and request.n >= _LARGE:
         return BLOCK_MANY if request.k >= _MANY else _BLOCK_DENSE

@@ -55,7 +55,7 @@ class Probe:
         self.selection = selection
         self.keys = selection.keys(theta)
         self.allowed = _SLACK * float(allowed.max())
-        self.start = step
+        self.start, self.share = step, share
         self.near: NDArray[Any] | float = -np.inf
         self.end = step + max(_STEPS, int(share * step))
 

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla.linalg.orth import KEPT_LENGTH, MOST_GROWTH, inverse_cholesky
+from rnla.linalg.tall import unpacked_pieces
 
 # Multiplications of a projection, up to which the pool and care for huge blocks do not pay.
-_SMALL = 1 << 22
+_SMALL = 1 << 23
 # A projection that leaves at least this share of every column has taken rounding errors only.
 SHARE_LEFT = 0.9
 # Rounds of CholeskyQR: the second one is the last as a rule.
@@ -83,12 +84,18 @@ def expanded(W: NDArray[Any], V: NDArray[Any], recent: int, noise: float) -> Exp
         far from dependent.
     """
     rows, last, X = V.T, V.T[recent:], W.T
+    first, *others = unpacked_pieces(len(W), len(rows) * len(X))
     # What leaves the range is left to those who look for it.
     with np.errstate(over="ignore", invalid="ignore"):
-        near = X @ last.conj().T
-        X = X - near @ last
-        H = X @ rows.conj().T
-        X -= H @ rows
+        near = X[:, first] @ last[:, first].conj().T
+        for part in others:
+            near += X[:, part] @ last[:, part].conj().T
+        X = np.subtract(X, near @ last, order="C")
+        H = X[:, first] @ rows[:, first].conj().T
+        for part in others:
+            H += X[:, part] @ rows[:, part].conj().T
+        for part in (first, *others):
+            X[:, part] -= H @ rows[:, part]
         G = X.conj() @ X.T
         squares = np.diagonal(G).real
         once = squares + (H.conj() * H).real.sum(axis=1)

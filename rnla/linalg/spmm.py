@@ -13,8 +13,9 @@ from rnla._core.threads import get_num_threads, run_parts
 from rnla._kernels import spmm
 from rnla.linalg.tall import reordered
 
-# Where waking the pool costs more than a product of this many updates.
-_INLINE_UPDATES = 1 << 17
+# Entries of A up to which waking the pool costs more than it saves, and columns that take about as
+# long as one, for A is read once.
+_INLINE_ENTRIES, _FEW = 1 << 19, 4
 _PARTS_PER_THREAD = 2
 _ROWS = 4096
 # Columns that kernels multiply at a time.
@@ -79,7 +80,8 @@ def _multiply(
         for first in range(start, stop, _ROWS):
             multiply(first, min(stop, first + _ROWS))
 
-    parts = 1 if A.nnz * width < _INLINE_UPDATES else _PARTS_PER_THREAD * get_num_threads()
+    inline = A.nnz * max(width, _FEW) < _FEW * _INLINE_ENTRIES
+    parts = 1 if inline else _PARTS_PER_THREAD * get_num_threads()
     run_parts(task, _balanced_rows(A.indptr, parts))
     return out
 

@@ -65,6 +65,24 @@ def pieces(start: int, stop: int, step: int = _PIECE) -> list[slice]:
     return [slice(first, min(stop, first + step)) for first in range(start, stop, step)]
 
 
+def unpacked_pieces(n: int, sums: int) -> list[slice]:
+    """Cut n rows into slices so short that BLAS does not pack its arguments.
+
+    Parameters
+    ----------
+    n : int
+        Rows.
+    sums : int
+        Dots of a product with them, or combinations formed of each row.
+
+    Returns
+    -------
+    list of slice
+        Consecutive.
+    """
+    return pieces(0, n, max(_LEAST_ROWS, _UNPACKED // max(1, sums)))
+
+
 def dots(V: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]:
     """Return ``V^H X``.
 

@@ -80,11 +80,10 @@ def used(monkeypatch):
     return count
 
 
-def test_it_is_for_many_vectors_of_sparse_matrices_alone(monkeypatch, rng):
+def test_it_is_for_sparse_matrices_alone(monkeypatch, rng):
     count = used(monkeypatch)
     A = cases.block_diagonal(np.linspace(0, 1, 900), rng)
     for options in (
-        {"k": 3},
         {"k": 24, "ncv": 80},
         {"k": 24, "maxiter": 500},
         {"k": 24, "which": "BE"},
@@ -96,6 +95,49 @@ def test_it_is_for_many_vectors_of_sparse_matrices_alone(monkeypatch, rng):
     assert not count
     rnla.eigsh(A, 24, which="LA", rng=rng)
     assert len(count) == 1
+
+
+def test_few_vectors_are_left_to_the_matrix_where_they_lie_apart(monkeypatch, rng):
+    count = used(monkeypatch)
+    A = cases.block_diagonal(np.exp(-np.arange(900) / 20), rng)
+    for k in (1, 3, 7):
+        rnla.eigsh(A, k, which="LA", rng=rng)
+    assert not count
+
+
+@pytest.mark.parametrize("which", ["LA", "SA", "LM"])
+@pytest.mark.parametrize("k", [1, 2, 3, 5])
+def test_few_vectors_of_a_band_that_restarts_do_not_resolve(k, which, monkeypatch, rng):
+    A, spectrum = cases.square_laplacian(40)
+    count = used(monkeypatch)
+    result = solve(A, k, which=which, tol=1e-10, rng=rng)
+    assert count
+    assert result.verified
+    check(A, result.values, result.vectors, cases.Case("", spectrum, k, which).wanted, 1e-10)
+    monkeypatch.undo()
+    without = solve(A, k, which=which, tol=1e-10, method="lanczos", rng=rng)
+    # The products of restarts are not what they cost most: they come with long bases to be read.
+    assert result.n_iter <= 6
+    assert without.n_iter > 10 * result.n_iter
+
+
+@pytest.mark.parametrize("copies", [3, 5, 9])
+def test_copies_that_a_block_of_two_has_missed_come_from_a_wider_one(copies, monkeypatch, rng):
+    widths = []
+    original = _filter._found
+
+    def watched(search, *arguments):
+        widths.append(search.plan.block)
+        return original(search, *arguments)
+
+    monkeypatch.setattr(_filter, "_found", watched)
+    spectrum = np.concatenate([np.full(copies, 1.001), np.linspace(1, -1, 1200 - copies)])
+    k = min(copies, 6)
+    result = solve(cases.block_diagonal(spectrum, rng), k, which="LA", tol=1e-10, rng=rng)
+    assert result.verified
+    np.testing.assert_allclose(result.values, 1.001, rtol=0, atol=1e-9)
+    assert widths == [2 * 2**i for i in range(len(widths))]
+    assert len(widths) > 1
 
 
 def test_the_polynomial(rng):
