@@ -14,8 +14,8 @@ from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._select import Selection
 from rnla.linalg.orth import orthonormal_block, project_out
 
-# Least steps, and how many times longer to look than without a polynomial: the search that found the
-# pairs had no restarts to slow it down.
+# Least steps, and how many times longer to look than without a polynomial: the search that found
+# the pairs had no restarts to slow it down.
 _LEAST_STEPS, _LONGER = 3, 2.0
 # Ritz values to wait for, and what they may rise yet, in units of their last rise.
 _OUTSIDE, _TREND = 2, 3.0

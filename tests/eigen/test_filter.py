@@ -9,8 +9,10 @@ from threadpoolctl import threadpool_limits
 
 import rnla
 from rnla.eigen import _filter, solve
-from rnla.eigen._filter import Chebyshev
+from rnla.eigen._chebyshev import Chebyshev
+from rnla.eigen._complement import Sharpener
 from rnla.linalg.block import SparseBlock
+from rnla.linalg.orth import orthonormal_block
 
 EPS = np.finfo(float).eps
 
@@ -140,6 +142,32 @@ def test_copies_that_a_block_of_two_has_missed_come_from_a_wider_one(copies, mon
     assert len(widths) > 1
 
 
+def copies_above_a_ladder(copies, gap, rng):
+    spectrum = np.concatenate([np.full(copies, 1 + gap), np.linspace(1, -1, 1200 - copies)])
+    return cases.block_diagonal(spectrum, rng), spectrum
+
+
+@pytest.mark.parametrize("tol", [0, 1e-10, 1e-6, 1e-4])
+@pytest.mark.parametrize(("copies", "k", "gap"), [(3, 3, 3e-4), (5, 8, 1e-3), (9, 30, 2e-3)])
+def test_the_complement_is_searched_as_long_as_finding_took(copies, k, gap, tol, rng):
+    A, spectrum = copies_above_a_ladder(copies, gap, rng)
+    result = solve(A, k, which="LA", tol=tol, rng=rng)
+    assert result.verified
+    assert not cases.wrong_set(cases.Case("", spectrum, k, "LA"), result.values, tol)
+
+
+def test_control_two_products_with_the_polynomial_are_no_search(monkeypatch, rng):
+    def twice(self, V, theta, fresh, share):
+        for _ in range(2):
+            fresh = self.polynomial(orthonormal_block(fresh, V, rng=self.rng))
+        return fresh
+
+    monkeypatch.setattr(Sharpener, "__call__", twice)
+    A, spectrum = copies_above_a_ladder(3, 3e-4, rng)
+    result = solve(A, 3, which="LA", tol=1e-10, rng=rng)
+    assert cases.wrong_set(cases.Case("", spectrum, 3, "LA"), result.values, 1e-10)
+
+
 def test_the_polynomial(rng):
     spectrum = np.linspace(-2, 3, 60)
     A = SparseBlock(cases.block_diagonal(spectrum, rng))
@@ -149,6 +177,8 @@ def test_the_polynomial(rng):
         p = Chebyshev(A, 0.5, 1.5, degree)
         expected = Q @ (np.polynomial.Chebyshev.basis(degree)((w - 0.5) / 1.5)[:, None] * (Q.T @ X))
         np.testing.assert_allclose(p(X), expected, rtol=0, atol=1e-11 * np.abs(expected).max())
+        Y = Q @ (p.at(w)[:, None] * (Q.T @ X))
+        np.testing.assert_allclose(Y, expected, rtol=0, atol=1e-11 * np.abs(expected).max())
 
 
 def test_a_value_far_above_the_others_lowers_the_degree(rng):

@@ -7,6 +7,11 @@ from controls import eigen as controls
 
 import rnla
 from rnla.eigen import solve
+from rnla.eigen._lanczos import BlockLanczos
+from rnla.eigen._plan import Plan
+from rnla.eigen._problem import Standard
+from rnla.eigen._select import Selection
+from rnla.linalg.block import SparseBlock
 
 SUITE = cases.misconvergence()
 TOLERANCES = [0, 1e-10, 1e-8, 1e-6, 1e-4]
@@ -74,6 +79,27 @@ def test_complex_triple(rng):
     assert np.abs(w - [1.8, 2, 2, 2]).max() < 1e-12
     assert cases.orthonormality(X) < 100 * cases.EPS
     assert cases.residuals(A, w, X).max() < 1e-13
+
+
+def test_pairs_given_up_before_a_miss_are_not_given_up_after_it(rng):
+    # As where the recurrence had lost touch with the operator, and errors had stopped to fall.
+    spectrum = np.concatenate([np.full(12, 1.0), np.linspace(0, 0.99, 500)])
+    A = cases.block_diagonal(spectrum, rng)
+    problem, plan = (
+        Standard(SparseBlock(A), 0.0, A.dtype),
+        Plan(Selection("LA", 8), 2, 40, 1e-10, True),
+    )
+    search = BlockLanczos(problem, plan, rng)
+    states = search.states(None)
+    state = next(states)
+    while not state.certified and state.n_iter < 500:
+        if search.probe is None and not search.missed:
+            search.mending, search.patience.looks = True, 100
+        state = next(states)
+    assert search.missed
+    assert state.verified
+    np.testing.assert_allclose(state.theta, 1.0, rtol=0, atol=1e-12)
+    assert state.residual_norm.max() <= 1e-10
 
 
 def test_without_verification_it_says_so(rng):
