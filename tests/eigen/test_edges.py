@@ -309,6 +309,12 @@ def test_any_tolerance(rng, tol):
     assert np.abs(v.T @ v - np.eye(3)).max() <= 100 * np.finfo(float).eps
 
 
+def test_the_advice_names_no_argument_that_is_none(rng):
+    A = scipy.sparse.diags_array(np.linspace(0, 1, 500)).tocsr()
+    with pytest.warns(rnla.ConvergenceWarning, match="raise `maxiter` or loosen the tolerance"):
+        solve(A, 5, maxiter=1, rng=rng)
+
+
 def test_stopped_by_the_callback_at_its_first_call(rng):
     A = scipy.sparse.csr_array(cases.hermitian(np.linspace(0, 1, 600), rng))
 
