@@ -128,6 +128,14 @@ def test_smallest_of_a_large_operator(sign, rng):
     assert np.abs(w - [-0.03, -0.005, 0.01]).max() < 1e-9
 
 
+def test_one_negative_value_of_a_large_operator_shows_up_late(rng):
+    # The few steps that tell at which end to search do not see it.
+    d = np.concatenate([[-0.002, 0.001], np.linspace(0.01, 1, 2398)])
+    A = LinearOperator((2400, 2400), lambda x: d * x, dtype=float)
+    w = rnla.eigsh(A, 1, which="SM", tol=1e-6, rng=rng)[0]
+    assert abs(w[0] - 0.001) < 1e-8
+
+
 @pytest.mark.parametrize("mode", ["buckling", "cayley"])
 def test_modes_with_a_pencil(mode, rng):
     n = 90
