@@ -24,7 +24,7 @@ class Status(Enum):
         "the iteration left the answer that it was close to, and the best iterate is returned; "
         "another surrogate, or a larger `sketch_size`, may converge"
     )
-    MAX_ITERATIONS = "the iteration limit was reached; raise `maxiter` or loosen `rtol`"
+    MAX_ITERATIONS = "the iteration limit was reached; raise `maxiter` or loosen the tolerance"
     STOPPED_BY_CALLBACK = "the callback raised StopIteration; the best iterate is returned"
     OUT_OF_RANGE = (
         "the solution has entries too small for its precision, which rounding lost; convert `A` or "

@@ -20,6 +20,7 @@ from rnla.eigen._plan import RitzState
 from rnla.eigen._problem import refuse_skew
 from rnla.eigen._validate import Request
 from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
+from rnla.linalg.orth import lengths_of_any_size
 
 # Up to these orders LAPACK wins whatever is asked for.
 _SMALL = {"dense": 800, "sparse": 500, "operator": 64}
@@ -139,7 +140,7 @@ def dense_pairs(request: Request, more: int = 0) -> Iteration:
         0.0,
         True,
         lambda: X,
-        residual_norm=np.linalg.norm(R, axis=0).astype(np.float64),
+        residual_norm=lengths_of_any_size(R).astype(np.float64),
         column_errors=np.zeros(len(values)),
         theta=values,
         verified=True,

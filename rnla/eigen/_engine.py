@@ -30,7 +30,7 @@ from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._planning import BLOCK_MANY, Options, is_filtered, plan_for
 from rnla.eigen._polish import backward_stable, pencil_residual, polished
 from rnla.eigen._problem import Problem, Standard
-from rnla.eigen._range import safe_root, scaled
+from rnla.eigen._range import safe_roots, scaled
 from rnla.eigen._result import EigenResult
 from rnla.eigen._select import Selection
 from rnla.eigen._smallest import definite_end, semidefinite
@@ -91,9 +91,9 @@ def solve_request(request: Request, options: Options) -> Solved:
 
 
 def _solve(request: Request, options: Options) -> Solved:
-    root = _scaling(request, options)
-    if root != 1:
-        return _solve_scaled(request, options, root)
+    roots = safe_roots(request) if options.surrogate is None else (1.0, 1.0)
+    if roots != (1.0, 1.0):
+        return _solve_scaled(request, options, *roots)
     corrected = options.surrogate is not None or options.sketch_size is not None
     if corrected:
         _check_correctable(request, options)
@@ -131,30 +131,26 @@ def _worth_trying(request: Request, plan: Plan, options: Options) -> int | None:
     return max(_RESTARTS, _DENSE_PRICE * request.n**2 // restart)
 
 
-def _scaling(request: Request, options: Options) -> float:
-    A = request.A
-    if not isinstance(A, DenseBlock | SparseBlock):
-        return 1.0
-    others = (request.M, request.OPinv, options.surrogate)
-    if any(other is not None for other in others) or request.mode == "buckling":
-        return 1.0
-    return safe_root(max(A.largest, abs(request.sigma or 0.0)), A.dtype)
-
-
-def _solve_scaled(request: Request, options: Options, root: float) -> Solved:
-    A = cast(DenseBlock | SparseBlock, request.A)
-    sigma = None if request.sigma is None else request.sigma * root * root
-    solved = solve_request(replace(request, A=scaled(A, root), sigma=sigma), options)
-    result, unit = solved.result, solved.result.values.dtype.type(root)
+def _solve_scaled(request: Request, options: Options, A_root: float, M_root: float) -> Solved:
+    A, M, sigma = cast(DenseBlock | SparseBlock, request.A), request.M, request.sigma
+    if sigma is not None:
+        sigma = sigma * A_root * A_root / M_root / M_root
+    if M is not None:
+        M = scaled(cast(DenseBlock | SparseBlock, M), M_root)
+    solved = solve_request(replace(request, A=scaled(A, A_root), M=M, sigma=sigma), options)
+    result, real = solved.result, solved.result.values.dtype.type
+    # Vectors are of unit length in the inner product of M, or of A.
+    length = A_root if request.mode == "buckling" else M_root
     result = replace(
         result,
-        values=result.values / unit / unit,
-        residual_norms=result.residual_norms / root / root,
-        value_history=result.value_history / root / root,
-        residual_history=result.residual_history / root / root,
+        values=result.values / real(A_root) / real(A_root) * real(M_root) * real(M_root),
+        vectors=result.vectors * real(length),
+        residual_norms=result.residual_norms / A_root / A_root * length,
+        value_history=result.value_history / A_root / A_root * M_root * M_root,
+        residual_history=result.residual_history / A_root / A_root,
         surrogate=None,
     )
-    return replace(solved, result=result, norm=solved.norm / root / root)
+    return replace(solved, result=result, norm=solved.norm / A_root / A_root)
 
 
 def _searched(

@@ -9,6 +9,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from rnla.linalg.block import BlockOperator
+from rnla.linalg.orth import lengths_of_any_size
 
 
 def dense_triplets(
@@ -63,4 +64,4 @@ def triplet_residuals(
         Residual norms.
     """
     left, right = AV - U * sigma, AHU - V * sigma
-    return np.asarray(np.hypot(np.linalg.norm(left, axis=0), np.linalg.norm(right, axis=0)))
+    return np.asarray(np.hypot(lengths_of_any_size(left), lengths_of_any_size(right)))

@@ -14,7 +14,7 @@ from scipy.sparse.linalg import splu
 
 from rnla.linalg.block import BlockOperator
 from rnla.linalg.orth import orthonormal_block, random_block
-from rnla.sketch import SparseSign
+from rnla.linalg.range_finder import draw_sketch
 
 # Columns of the identity that a matrix-free operator multiplies at a time.
 COLUMNS = 64
@@ -195,7 +195,7 @@ def sketched_factor(
         The preconditioner.
     """
     m, n = A.shape
-    S = SparseSign.draw(rows, m, rng=rng, dtype=A.dtype.type(0).real.dtype)
+    S = draw_sketch("sparse_sign", rows, m, A.dtype, rng)
     if explicit is not None:
         sketch = S @ explicit
     else:

@@ -279,10 +279,14 @@ def _check_inverses(M: Any, sigma: Any, Minv: Any, OPinv: Any) -> None:
 
 
 def _check_shift(sigma: Any) -> float:
+    message = f"`sigma` must be a real number, got {sigma!r}"
+    if isinstance(sigma, str):
+        # Of digits, it would be a number to `complex`.
+        raise TypeError(message)
     try:
         value = complex(sigma)
     except (TypeError, ValueError):
-        raise TypeError(f"`sigma` must be a real number, got {sigma!r}") from None
+        raise TypeError(message) from None
     if value.imag != 0 or not np.isfinite(value.real):
         raise ValueError(f"`sigma` must be real and finite, got {sigma!r}")
     return value.real

@@ -181,9 +181,9 @@ class SparseBlock(BlockOperator):
         self._rows: Any = None
         self._columns: Any = None
         if A.format == "csc":
-            self._columns = checked_rows(csr_array(A.T))
+            self._columns = _canonical(checked_rows(csr_array(A.T)))
         else:
-            self._rows = checked_rows(csr_array(A))
+            self._rows = _canonical(checked_rows(csr_array(A)))
 
     @property
     def rows(self) -> Any:
@@ -235,6 +235,17 @@ class SparseBlock(BlockOperator):
 
     def todense(self) -> NDArray[Any]:
         return np.asarray(self.rows.toarray())
+
+
+def _canonical(A: Any) -> Any:
+    """Return A itself if its entries are in order and none is repeated, else such a copy.
+
+    SciPy would put them in order in place sooner or later, and the arrays are the caller's.
+    """
+    if not A.has_canonical_format:
+        A = A.copy()
+        A.sum_duplicates()
+    return A
 
 
 class OperatorBlock(BlockOperator):

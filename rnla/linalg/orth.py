@@ -240,6 +240,24 @@ def column_lengths(X: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.sqrt(squared_lengths(X)))
 
 
+def lengths_of_any_size(X: NDArray[Any]) -> NDArray[Any]:
+    """Return the Euclidean norms of the columns, whose squares may leave the range.
+
+    Parameters
+    ----------
+    X : ndarray, shape (n, b)
+        The block.
+
+    Returns
+    -------
+    ndarray, shape (b,)
+        In the real precision of X.
+    """
+    scale = equilibrating_scale(X)
+    with np.errstate(over="ignore"):
+        return np.asarray(column_lengths(X * scale) / scale, X.real.dtype)
+
+
 def _orthonormal(
     Q: NDArray[Any],
     V: NDArray[Any],

@@ -80,6 +80,7 @@ MESSAGES = [
     ({"OPinv": np.eye(80)}, ValueError, "OPinv should not be specified with sigma = None"),
     ({"sigma": 0.1, "mode": "foo"}, ValueError, "unrecognized mode 'foo'"),
     ({"sigma": "x"}, TypeError, "`sigma`"),
+    ({"sigma": "0.5"}, TypeError, "`sigma` must be a real number, got '0.5'"),
     ({"sigma": 1j}, ValueError, "`sigma`"),
     ({"v0": np.ones(79)}, ValueError, r"`v0` must have shape \(80,\)"),
     ({"v0": np.ones(80) * 1j}, ValueError, "`v0` must be real"),

@@ -128,6 +128,14 @@ def test_smallest_of_a_large_operator(sign, rng):
     assert np.abs(w - [-0.03, -0.005, 0.01]).max() < 1e-9
 
 
+def test_one_negative_value_of_a_large_operator_shows_up_late(rng):
+    # The few steps that tell at which end to search do not see it.
+    d = np.concatenate([[-0.002, 0.001], np.linspace(0.01, 1, 2398)])
+    A = LinearOperator((2400, 2400), lambda x: d * x, dtype=float)
+    w = rnla.eigsh(A, 1, which="SM", tol=1e-6, rng=rng)[0]
+    assert abs(w[0] - 0.001) < 1e-8
+
+
 @pytest.mark.parametrize("mode", ["buckling", "cayley"])
 def test_modes_with_a_pencil(mode, rng):
     n = 90
@@ -309,6 +317,12 @@ def test_any_tolerance(rng, tol):
     assert np.abs(v.T @ v - np.eye(3)).max() <= 100 * np.finfo(float).eps
 
 
+def test_the_advice_names_no_argument_that_is_none(rng):
+    A = scipy.sparse.diags_array(np.linspace(0, 1, 500)).tocsr()
+    with pytest.warns(rnla.ConvergenceWarning, match="raise `maxiter` or loosen the tolerance"):
+        solve(A, 5, maxiter=1, rng=rng)
+
+
 def test_stopped_by_the_callback_at_its_first_call(rng):
     A = scipy.sparse.csr_array(cases.hermitian(np.linspace(0, 1, 600), rng))
 
@@ -341,3 +355,29 @@ def test_a_hopeless_search_ends_in_lapack(rng):
     assert np.abs(solve(A, 4, which="SA", rng=rng).values).max() <= 200 * cases.EPS * norm
     with pytest.raises(rnla.eigen.EigenNoConvergence):
         rnla.eigsh(A, 4, which="SA", maxiter=5, rng=rng)
+
+
+@pytest.mark.parametrize("form", [scipy.sparse.csr_array, scipy.sparse.csc_array])
+def test_entries_of_the_caller_stay_in_their_order(form, rng):
+    # Row by row, but not in order and with repeated entries.
+    n, count = 300, 4
+    i, j = np.repeat(np.arange(n), count), rng.integers(0, n, n * count)
+    i, j, a = np.r_[i, j], np.r_[j, i], np.tile(rng.standard_normal(n * count), 2)
+    order = np.argsort(i, kind="stable")
+    start = np.searchsorted(i[order], np.arange(n + 1))
+    A = form((a[order], j[order], start), shape=(n, n))
+    exact = np.linalg.eigvalsh(A.toarray())
+    before = [each.copy() for each in (A.data, A.indices, A.indptr)]
+    for each in (A.data, A.indices, A.indptr):
+        each.flags.writeable = False
+    for sigma in (None, 0.1):
+        wanted = np.argsort(np.abs(exact if sigma is None else exact - sigma))
+        wanted = wanted[-5:] if sigma is None else wanted[:5]
+        w = rnla.eigsh(A, 5, sigma=sigma, method="lanczos", rng=rng)[0]
+        assert np.abs(w - np.sort(exact[wanted])).max() <= 1e-12 * np.abs(exact).max()
+    s = rnla.svds(A, 5, rng=rng)[1]
+    assert np.abs(s - np.sort(np.abs(exact))[-5:]).max() <= 1e-12 * s[-1]
+    with pytest.warns(rnla.ConvergenceWarning, match="iteration limit"):
+        rnla.epsi(A, 1, maxiter=1, rng=rng)
+    for each, was in zip((A.data, A.indices, A.indptr), before, strict=True):
+        np.testing.assert_array_equal(each, was)

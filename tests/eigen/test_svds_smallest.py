@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 from controls import svds as controls
-from scipy.sparse.linalg import LinearOperator
+from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from svds_cases import assert_triplets, planted
 
 from rnla.eigen import svds
@@ -53,6 +53,15 @@ def test_sketched_smallest_triplets_in_thirty_passes(exact_first, k, condition, 
     assert found.residual_norms.max() <= 4e-12
     exact = np.linalg.svd(A, compute_uv=False)[::-1][:k]
     assert (np.abs(found.values - exact) <= 1e-10 * exact + 30 * EPS).all()
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 7])
+@pytest.mark.parametrize("form", [np.asarray, aslinearoperator])
+def test_sketches_of_few_rows(form, n, rng):
+    # Fewer than a column of a sparse sign matrix has entries.
+    for shape in ((2 * n, n), (n, 2 * n + 1)):
+        A = planted(*shape, np.linspace(1, 2, n), rng=rng)
+        assert_triplets(A, svds(form(A), 1, which="SM", solver="sketched", rng=rng), which="SM")
 
 
 @pytest.mark.parametrize("form", ["array", "complex", "wide", "sparse", "operator"])
