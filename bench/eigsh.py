@@ -261,7 +261,7 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument("--middle", type=several(int), default=[500, 1000, 1500, 2000, 3000])
     options.add_argument("--middle-k", type=several(int), default=[1, 6, 20])
     options.add_argument("--grid", type=int, default=150, help="of so many points a side; 0: none")
-    options.add_argument("--grid-k", type=several(int), default=[6, 12, 24])
+    options.add_argument("--grid-k", type=several(int), default=[1, 2, 6, 12, 24])
     options.add_argument("--repeat", type=int, default=5)
     options.add_argument("--length", type=int, default=20)
     options.add_argument("--tol", type=float, default=1e-10)
