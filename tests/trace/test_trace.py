@@ -497,7 +497,7 @@ def test_equal_seeds_give_equal_bits(method, form, rng, threads):
     if form == "callable":
         matrix = sparse.csr_array(A)
         given, options["shape"] = (lambda X: matrix @ X), 150
-    budget = {"rtol": 1e-5} if method == "a_hutchpp" else {"matvecs": 50}
+    budget = {"rtol": 0.02} if method == "a_hutchpp" else {"matvecs": 50}
     expected = rnla.trace(given, **budget, **options)
     for block in (1, 3, 64):
         threads(block % 4 + 1)
