@@ -15,16 +15,19 @@ from scipy.special import chdtri
 
 from rnla.trace._assumptions import check_form
 from rnla.trace._basis import Basis, Columns, numerical_rank
+from rnla.trace._estimate import mean_and_stderr
 from rnla.trace._exact import exact_rounds
 from rnla.trace._hutchpp import residual_forms
 from rnla.trace._input import Operand
-from rnla.trace._rounds import Budget, Round, norm, rounding_floor
+from rnla.trace._rounds import Budget, Round, norm, nothing_left, rounding_floor
 from rnla.trace._vectors import VectorStream, column_dots, column_norms
 
 # A block adds at most this share of the columns there are: products made past the best split.
 _SHARE = 16
 _WIDEST = 32
 _BATCH = 32
+# Samples that confirm a rank.
+_CONFIRMING = 4
 # Samples before one believes in an average.
 _PATIENCE = 8
 _SLACK = 16
@@ -53,19 +56,19 @@ def a_hutchpp_rounds(operand: Operand, vectors: VectorStream, budget: Budget) ->
     delta = 1.0 - budget.confidence
     constant = 4.0 * np.log(2.0 / delta)
     eps = float(np.finfo(operand.dtype).eps)
+    rank = None
     while not sketch.past_the_minimum(constant, budget.allowed(sketch.trace, operand.unit)):
         k = sketch.Q.shape[1]
         width = min(max(1, k // _SHARE), _WIDEST, budget.left(operand.n_matvec - used) // 2 - 1)
         if 2 * (k + 1) >= n or width < 1:
             break
         sketch.grow(width)
-        rank = numerical_rank(sketch.basis.R, eps)
-        if rank < sketch.Q.shape[1]:
-            check_form(operand, sketch.H, sketch.floor)
-            yield sketch.exact_round(rank)
-            return
+        found = numerical_rank(sketch.basis.R, eps)
+        if found < sketch.Q.shape[1]:
+            rank = found
+            break
     check_form(operand, sketch.H, sketch.floor)
-    yield from _residual_rounds(operand, vectors.other(1), budget, sketch, used)
+    yield from _residual_rounds(operand, vectors.other(1), budget, sketch, used, rank)
 
 
 class Sketch:
@@ -163,16 +166,6 @@ class Sketch:
         cost = 2.0 * np.arange(len(sizes)) + _samples(constant, sizes, allowed)
         return int(np.argmin(cost)) < len(sizes) - patience
 
-    def exact_round(self, rank: int) -> Round:
-        """Return what is left to say when A has no more columns to give."""
-        return Round(
-            value=self.inside,
-            stderr=0.0,
-            floor=self.floor,
-            exact=True,
-            method=f"a_hutchpp, exact (rank {rank})",
-        )
-
     @property
     def floor(self) -> float:
         """Size of rounding errors."""
@@ -180,14 +173,19 @@ class Sketch:
 
 
 def _residual_rounds(
-    operand: Operand, vectors: VectorStream, budget: Budget, sketch: Sketch, used: int
+    operand: Operand,
+    vectors: VectorStream,
+    budget: Budget,
+    sketch: Sketch,
+    used: int,
+    rank: int | None,
 ) -> Iterator[Round]:
     n = operand.shape[1]
     delta = 1.0 - budget.confidence
     constant = 4.0 * np.log(2.0 / delta)
     forms = np.empty(0)
     squares = np.empty(0)
-    target = 1
+    target = 1 if rank is None else _CONFIRMING
     while True:
         made = len(forms)
         target = min(target, made + budget.left(operand.n_matvec - used))
@@ -196,6 +194,15 @@ def _residual_rounds(
         new, sizes = residual_forms(operand, sketch.Q, vectors, made, target, True, sketch.floor)
         forms, squares = np.append(forms, new), np.append(squares, sizes**2)
         value = (sketch.inside + forms.mean()).item()
+        if rank is not None and nothing_left(forms, sketch.floor):
+            yield Round(
+                value=value,
+                stderr=mean_and_stderr(forms)[1],
+                floor=sketch.floor,
+                exact=True,
+                method=f"a_hutchpp, exact (rank {rank})",
+            )
+            return
         allowed = budget.allowed(value, operand.unit)
         made = len(forms)
         # The norm is at most this, but for the failure probability.

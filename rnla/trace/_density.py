@@ -200,7 +200,7 @@ def _check_points(points: ArrayLike) -> Floats:
 
 def _quadrature(operand: Operand, options: Options, steps: int, rng: RNGLike) -> SpectralQuadrature:
     if options.method == "exact" or (options.method == "auto" and is_small(operand, options)):
-        return exact_quadrature(operand, options.goal.confidence)
+        return exact_quadrature(operand, options)
     kind = vector_kind(options, operand)
     probes = Probes(
         operand=operand,

@@ -10,6 +10,7 @@ from scipy.sparse import issparse
 
 from rnla._core.checks import check_finite_array
 from rnla.trace._input import Operand
+from rnla.trace._options import Options
 from rnla.trace._quadrature import SpectralQuadrature
 from rnla.trace._rules import Floats, Rule
 
@@ -69,24 +70,35 @@ def has_entries(operand: Operand) -> bool:
     return isinstance(operand.source, np.ndarray) or issparse(operand.source)
 
 
-def entries(operand: Operand) -> NDArray[Any]:
+def entries(operand: Operand, budget: int | None) -> NDArray[Any]:
     """Return A as an array, by products with the identity where it has to be.
 
     Parameters
     ----------
     operand : Operand
         Hermitian A, (n, n).
+    budget : int or None
+        Products that the caller allows.
 
     Returns
     -------
     ndarray, shape (n, n)
         In the working precision.
+
+    Raises
+    ------
+    ValueError
+        If that takes more products.
     """
     source: Any = operand.source
     n = operand.shape[1]
     if has_entries(operand):
         dense = source if isinstance(source, np.ndarray) else source.toarray()
         return np.asarray(dense, operand.dtype)
+    if budget is not None and budget < n:
+        raise ValueError(
+            f"`matvecs` must be at least {n}, the rows of `A`, for method='exact', got {budget}"
+        )
     A = np.empty((n, n), operand.dtype)
     for start in range(0, n, _EYE_COLUMNS):
         stop = min(n, start + _EYE_COLUMNS)
@@ -100,22 +112,22 @@ def entries(operand: Operand) -> NDArray[Any]:
     return np.asarray((A + A.conj().T) / 2)
 
 
-def exact_quadrature(operand: Operand, confidence: float) -> SpectralQuadrature:
+def exact_quadrature(operand: Operand, options: Options) -> SpectralQuadrature:
     """Return the eigenvalues of A as a quadrature.
 
     Parameters
     ----------
     operand : Operand
         Hermitian A, (n, n).
-    confidence : float
-        Handed on.
+    options : Options
+        With the products that the caller allows, and the level of the interval.
 
     Returns
     -------
     SpectralQuadrature
         With weights one.
     """
-    A = entries(operand)
+    A = entries(operand, options.budget)
     check_finite_array(A, "A")
     nodes: Floats = np.linalg.eigvalsh(A).astype(np.float64)
     return SpectralQuadrature(
@@ -125,5 +137,5 @@ def exact_quadrature(operand: Operand, confidence: float) -> SpectralQuadrature:
         deflated=Rule(nodes=nodes, weights=np.ones(len(nodes)), steps=0),
         probes=(),
         eps=float(np.finfo(operand.dtype).eps),
-        confidence=confidence,
+        confidence=options.goal.confidence,
     )

@@ -126,7 +126,7 @@ def shift_rounds(
     .. [1] P. Dharangutte, C. Musco, "Dynamic trace estimation", NeurIPS 2021.
     """
     n = operand.shape[1]
-    inner, square, forms, forms_before = (np.empty(0) for _ in range(4))
+    inner, square, forms, forms_before, sizes = (np.empty(0) for _ in range(5))
     target = _START if budget.adaptive else budget.left(0) // 2
     while True:
         made = len(inner)
@@ -142,12 +142,26 @@ def shift_rounds(
             ratio = before.unit / operand.unit
             X = X * X.dtype.type(ratio if ratio < _FAR_APART else 0.0)
             operand.n_matvec += W.shape[1]
+            sizes = np.append(sizes, column_norms(Y))
             inner = np.append(inner, column_dots(X, Y).real)
             square = np.append(square, column_dots(X, X).real)
             forms = np.append(forms, _real_if(operand.hermitian, column_dots(W, Y)))
-            forms_before = np.append(forms_before, _real_if(before.hermitian, column_dots(W, X)))
-        state = _shifted(inner, square, forms, forms_before, previous, operand.unit)
-        yield state
+            # The real part of tr(B) serves the trace of a Hermitian matrix.
+            real = operand.hermitian or before.hermitian
+            forms_before = np.append(forms_before, _real_if(real, column_dots(W, X)))
+        floor = rounding_floor(operand, norm(sizes) / np.sqrt(len(sizes)))
+        value = previous.value / operand.unit
+        yield _shifted(
+            inner,
+            square,
+            forms,
+            forms_before,
+            value=value.real if operand.hermitian else value,
+            stderr=float(previous.stderr) / operand.unit,
+            degrees_of_freedom=previous.degrees_of_freedom,
+            floor=floor,
+            kind=vectors.kind,
+        )
         if len(inner) >= n and budget.left(2 * len(inner)) >= n:
             yield from exact_rounds(operand, "delta_shift, then exact (as cheap)")
             return
@@ -159,10 +173,13 @@ def _shifted(
     square: NDArray[np.float64],
     forms: NDArray[Any],
     forms_before: NDArray[Any],
-    previous: Estimate,
-    unit: float,
+    *,
+    value: Any,
+    stderr: float,
+    degrees_of_freedom: float,
+    floor: float,
+    kind: str,
 ) -> Round:
-    stderr, value = float(previous.stderr) / unit, previous.value / unit
     count = len(inner)
     others = max(count - 1, 1)
     variance = min(stderr, _FAR_APART) ** 2 * count / 2 if stderr < np.inf else np.inf
@@ -174,14 +191,26 @@ def _shifted(
     samples = forms - c * forms_before
     mean, spread = mean_and_stderr(samples)
     shift = float(c.mean())
+    # Where nothing has changed, products are known row by row.
+    degree = 2 if np.any(samples) else 1
+    spread = honest_stderr(spread, floor, count, degree, kind)
     inherited = abs(shift) * stderr if shift else 0.0
     return Round(
         value=mean + shift * value if shift else mean,
         stderr=float(np.hypot(spread, inherited)),
-        degrees_of_freedom=count - 1,
+        degrees_of_freedom=_pooled(spread, count - 1, inherited, degrees_of_freedom),
+        floor=floor,
         samples=samples,
         method=f"delta_shift(c={shift:.3g})",
     )
+
+
+def _pooled(spread: float, own: float, inherited: float, before: float) -> float:
+    """Return the degrees of freedom of the root of two squares, after Welch and Satterthwaite."""
+    if inherited == 0 or np.isinf(spread):
+        return own
+    share = 1 / (1 + (spread / inherited) ** 2)
+    return float(1 / (share**2 / before + (1 - share) ** 2 / own))
 
 
 def _real_if(hermitian: bool, values: NDArray[Any]) -> NDArray[Any]:

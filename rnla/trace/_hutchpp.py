@@ -17,7 +17,7 @@ from rnla.trace._basis import Basis, numerical_rank
 from rnla.trace._estimate import honest_stderr, mean_and_stderr
 from rnla.trace._input import BLOCK, WIDE_BLOCK, Operand
 from rnla.trace._nystrom import form_of, product_of_columns
-from rnla.trace._rounds import Budget, Round, norm, rounding_floor
+from rnla.trace._rounds import Budget, Round, norm, nothing_left, rounding_floor
 from rnla.trace._vectors import VectorStream, column_dots, column_norms
 
 
@@ -46,13 +46,14 @@ def hutchpp_rounds(
     Yields
     ------
     Round
-        Exact where A has smaller rank than the sketch has columns.
+        Exact where A has smaller rank than the sketch has columns, and samples confirm it.
     """
     n = operand.shape[1]
     k, rest = split(budget.left(0), sketch_size)
     value: Any = 0.0
     size = 0.0
     Q = np.empty((n, 0), operand.dtype)
+    rank = k
     if k:
         basis = Basis(n, operand.dtype)
         Y = operand.product(vectors.columns(0, k))
@@ -65,28 +66,21 @@ def hutchpp_rounds(
         del Z
         value = value.real if operand.hermitian else value
         rank = numerical_rank(basis.R, float(np.finfo(operand.dtype).eps))
-        if rank < k and vectors.generic:
-            yield Round(
-                value=value,
-                stderr=0.0,
-                floor=rounding_floor(operand, size),
-                exact=True,
-                method=f"hutchpp, exact (rank {rank})",
-            )
-            return
     floor = rounding_floor(operand, size)
     samples, sizes = residual_forms(operand, Q, vectors.other(1), 0, rest, resphere, floor)
     left, stderr = mean_and_stderr(samples)
     size = size if k else norm(sizes) / np.sqrt(len(sizes))
     floor = rounding_floor(operand, size)
     stderr = honest_stderr(stderr, floor, rest, _degree(sizes, floor), vectors.kind)
+    exact = rank < k and vectors.generic and nothing_left(samples, floor)
     yield Round(
         value=value + left,
-        stderr=stderr,
+        stderr=stderr if rest > 1 or not exact else abs(left),
         degrees_of_freedom=len(samples) - 1,
         floor=floor,
+        exact=exact,
         samples=value + samples,
-        method="hutchpp",
+        method=f"hutchpp, exact (rank {rank})" if exact else "hutchpp",
     )
 
 

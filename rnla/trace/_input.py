@@ -23,9 +23,10 @@ from rnla.linalg.spmm import checked_rows, multiply_csr
 BLOCK = 32
 # GEMM is half as fast again with so many columns as with 32.
 WIDE_BLOCK = 96
-# Numbers between these can be squared, summed and inverted; in single precision all can, as that is
-# done in double precision.
-_SMALLEST, _LARGEST = 1e-100, 1e100
+# Products up to these powers of two, and no smaller than their inverses, can be multiplied with A
+# once more, squared and summed; and those of a unit that vectors are divided by without loss.
+_RANGE = {"d": 332, "f": 20}
+_UNITS = {"d": 1000, "f": 120}
 _KINDS = "an array, a sparse matrix, a LinearOperator, or a callable with `shape`"
 Product = Callable[[NDArray[Any]], Any]
 
@@ -149,8 +150,10 @@ class Operand:
         if self.rescaled and not self._unit_is_set:
             size = max((float(np.abs(y).max(initial=0.0)) for y in Y.T), default=0.0)
             self._unit_is_set = size > 0
-            if size > 0 and not _SMALLEST < size < _LARGEST:
-                self.unit = 2.0 ** int(np.clip(np.frexp(size)[1], -1000, 1000))
+            precision = self.real_dtype.char
+            exponent = int(np.frexp(size)[1])
+            if abs(exponent) > _RANGE[precision]:
+                self.unit = 2.0 ** int(np.clip(exponent, -_UNITS[precision], _UNITS[precision]))
                 Y = Y * Y.dtype.type(1 / self.unit)
         return Y
 

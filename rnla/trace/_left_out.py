@@ -17,11 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla.trace._estimate import honest_stderr, mean_and_stderr
-from rnla.trace._rounds import Round
+from rnla.trace._rounds import Round, nothing_left
 from rnla.trace._vectors import VectorStream
-
-# The rank tells; the residuals, this many rounding floors at the most, confirm it.
-_ROUNDOFFS = 50
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def left_out_round(
     """
     samples = found.samples.real if hermitian else found.samples
     value, spread = mean_and_stderr(samples)
-    small = max(float(np.max(np.abs(found.residuals))), found.lost) <= _ROUNDOFFS * floor
+    small = nothing_left(np.append(found.residuals, found.lost), floor)
     exact = small and found.rank < len(samples) and vectors.generic
     stderr = float(np.sqrt(spread) * np.sqrt(found.jackknife))
     stderr = honest_stderr(stderr, floor, len(samples), 1 if small else 2, vectors.kind)

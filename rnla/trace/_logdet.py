@@ -199,7 +199,7 @@ def _is_small(operand: Operand, options: Options) -> bool:
 
 
 def _exact(operand: Operand, options: Options) -> tuple[None, Estimate]:
-    A = entries(operand)
+    A = entries(operand, options.budget)
     check_finite_array(A, "A")
     try:
         L = np.linalg.cholesky(A)

@@ -17,6 +17,8 @@ from rnla.trace._estimate import Estimate, student
 from rnla.trace._input import Operand
 
 _FOREVER = 2**62
+# A residual is this many rounding floors at the most where nothing is left of A.
+_ROUNDOFFS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,6 +200,27 @@ def finish(
 def rounding_floor(operand: Operand, size: float) -> float:
     """Return the rounding error of a trace: ``eps sqrt(n) ||A||_F``, given the norm."""
     return float(np.finfo(operand.dtype).eps) * float(np.sqrt(operand.shape[1])) * size
+
+
+def nothing_left(residuals: NDArray[Any], floor: float) -> bool:
+    """Return whether residuals confirm that a sketch of low rank holds all of A.
+
+    Singular values of a sketch may be rounding errors beside the largest one, and yet so many that
+    their sum is not.
+
+    Parameters
+    ----------
+    residuals : ndarray
+        Quadratic forms of test vectors in what the sketch leaves.
+    floor : float
+        The rounding error of a trace.
+
+    Returns
+    -------
+    bool
+        True where they are rounding errors.
+    """
+    return float(np.max(np.abs(residuals), initial=0.0)) <= _ROUNDOFFS * floor
 
 
 def norm(X: NDArray[Any]) -> float:

@@ -70,7 +70,7 @@ def solve(
     """
     method = options.method
     if method == "exact" or (method == "auto" and is_small(operand, options)):
-        quadrature = exact_quadrature(operand, options.goal.confidence)
+        quadrature = exact_quadrature(operand, options)
         return quadrature, quadrature.estimate(f, name=name)
     deflates = method in ("auto", "krylov_aware")
     if deflates and options.test_vectors not in ("auto", "sphere"):

@@ -65,6 +65,18 @@ def test_intervals_of_a_sequence_hold_with_one_seed_for_all_steps(runs, rng):
     assert np.mean(sure) < 0.75
 
 
+@pytest.mark.parametrize("runs", [100, pytest.param(2000, marks=pytest.mark.slow)])
+def test_an_error_bar_from_few_samples_is_inherited_with_their_number(runs, rng):
+    A = hermitian(rng, np.linspace(10, 11, 150))
+    held = []
+    for seed in range(runs):
+        first = rnla.trace(A, 3, method="hutchinson", rng=seed)
+        after = rnla.trace(1.01 * A, 100, previous=first, rng=seed)
+        held.append(abs(after.value - 1.01 * np.trace(A)) <= after.radius())
+        assert after.degrees_of_freedom < 3
+    assert np.mean(held) >= 0.9 - 3 * np.sqrt(0.09 / runs)
+
+
 def test_a_sequence_is_reproducible(rng):
     matrices = drifting(rng, steps=3)
     assert chain(matrices, 20, 5).value == chain(matrices, 20, 5).value

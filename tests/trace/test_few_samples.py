@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.sparse import diags_array
+from scipy.sparse import csr_array, diags_array
 
 import rnla
 from rnla.trace._estimate import agreement_counts
@@ -28,6 +28,19 @@ def test_traces_of_small_matrices(n, matrix, runs):
                 for seed in range(runs)
             ]
             assert np.mean(found) >= 0.9 - 3 * np.sqrt(0.09 / runs)
+
+
+@pytest.mark.parametrize("matvecs", [4, 6, 10])
+def test_changes_of_a_sequence(matvecs):
+    """Two samples of one new pair of entries agree half of the time, and are off then."""
+    d = np.arange(1.0, 101)
+    B = diags_array(d).tocsr()
+    A = (B + csr_array(([3.0, 3.0], ([0, 1], [1, 0])), B.shape)).tocsr()
+    found = [
+        held(rnla.trace(A, matvecs, previous=rnla.trace(B, 100), rng=seed), d.sum())
+        for seed in range(60)
+    ]
+    assert np.mean(found) >= 0.9
 
 
 @pytest.mark.parametrize("matvecs", [2, 3, 4, 5, 6, 8])

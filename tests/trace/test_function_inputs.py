@@ -1,5 +1,7 @@
 """What `trace_function` and `logdet` take, refuse and promise whatever the input."""
 
+from functools import partial
+
 import function_cases as cases
 import numpy as np
 import pytest
@@ -51,6 +53,15 @@ def test_products_come_in_blocks_and_are_counted():
     assert sum(widths) == estimate.n_matvec <= 600
     assert max(widths) <= 32
     assert np.median(widths) > 8
+
+
+@pytest.mark.parametrize("run", [partial(trace_function, np.exp), logdet, spectral_density])
+def test_exact_means_as_many_products_as_rows(run):
+    A = np.diag(np.arange(1.0, 31))
+    with pytest.raises(ValueError, match="`matvecs` must be at least 30, the rows of `A`, for"):
+        run(lambda X: A @ X, 29, shape=30, method="exact")
+    assert run(lambda X: A @ X, 30, shape=30, method="exact").n_matvec == 30
+    assert run(A, 29, method="exact").n_matvec == 0
 
 
 @pytest.mark.parametrize("form", [scipy.sparse.csc_matrix, scipy.sparse.dia_array, np.asarray])

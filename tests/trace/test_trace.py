@@ -140,6 +140,32 @@ def test_low_rank_is_noticed(method, dtype, scale, rng):
     assert estimate.n_matvec <= 60
 
 
+@pytest.mark.parametrize("method", ["hutchpp", "a_hutchpp", "xtrace", "xnystrace"])
+def test_many_eigenvalues_that_a_sketch_takes_for_rounding(method, rng):
+    """Singular values of a sketch are rounding errors beside the first one; the sum is not."""
+    options = {"rtol": 1e-5} if method == "a_hutchpp" else {"matvecs": 60}
+    for small in (1.5e-7, 1e-8):
+        A = sparse.diags_array(np.r_[1.0, np.full(4999, small)].astype(np.float32)).tocsr()
+        for _ in range(5):
+            estimate = rnla.trace(A, method=method, rng=rng, **options)
+            assert abs(estimate.value - A.diagonal().sum(dtype=float)) < 4 * estimate.stderr < 1e-3
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1e-15, 1e15, 1e30])
+@pytest.mark.parametrize("method", ["hutchpp", "xtrace", "xnystrace", "na_hutchpp"])
+def test_scale_in_single_precision(method, scale, rng):
+    A = hermitian(rng, SPECTRA["poly"](80), np.float32)
+    seed = int(rng.integers(2**31))
+    assume = "psd" if method == "xnystrace" else "hermitian"
+    found, expected = (
+        rnla.trace(M, 40, method=method, assume=assume, rng=seed)
+        for M in (A * np.float32(scale), A)
+    )
+    assert found.value == pytest.approx(scale * expected.value, rel=1e-4)
+    rows, ones = (rnla.row_norms(M, 40, rng=seed).value for M in (A * np.float32(scale), A))
+    np.testing.assert_allclose(rows / scale, ones, rtol=1e-2, atol=1e-3)
+
+
 def test_empty_matrix():
     estimate = rnla.trace(np.zeros((0, 0)))
     assert estimate.value == 0
@@ -320,6 +346,15 @@ def test_a_sequence_from_an_exact_start(rng):
     first = rnla.trace(A, 50)
     second = rnla.trace(2 * A, 10, previous=first, rng=rng)
     assert second.value == pytest.approx(2 * np.trace(A), rel=1e-10)
+
+
+def test_a_hermitian_matrix_after_a_complex_one_has_a_real_trace(rng):
+    A = hermitian(rng, SPECTRA["poly"](60), np.complex128)
+    first = rnla.trace(A, 20, rng=rng)
+    after = rnla.trace(2 * A, 20, previous=first, assume="hermitian", rng=rng)
+    assert isinstance(first.value, complex)
+    assert isinstance(after.value, float)
+    assert abs(after.value - 2 * np.trace(A).real) < 5 * after.stderr
 
 
 def test_what_previous_may_be(rng):
