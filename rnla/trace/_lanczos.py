@@ -152,6 +152,8 @@ class LanczosRuns:
         j, runs = self.steps, self._active
         parts = np.zeros((len(rows), j + 1), W.dtype)
 
+        # Of finite vectors: BLAS kernels that load what lies beside them leave flags of no meaning.
+        @np.errstate(divide="ignore", over="ignore", invalid="ignore")
         def task(start: int, stop: int) -> None:
             for i in range(start, stop):
                 V, w = self._basis[runs[rows[i]], : j + 1], W[rows[i]]
