@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,97 +9,17 @@ from numpy.typing import NDArray
 
 from rnla._core.threads import run_parts, single_threaded_blas
 from rnla.eigen._problem import Problem
+from rnla.eigen._ritz import Ritz
 from rnla.eigen._select import Selection
 from rnla.linalg.expansion import SHARE_LEFT, expanded, is_small
-from rnla.linalg.orth import column_lengths, project_out
-from rnla.linalg.tall import combination, copy_rows, row_parts, without
+from rnla.linalg.orth import column_lengths, orthonormal_block, project_out
+from rnla.linalg.orthogonality import BlockLossOfOrthogonality
+from rnla.linalg.tall import copy_rows, row_parts
 
 # Columns of the stores that are rotated at a time, and roundoffs of orthogonality that stay.
 _PIECE, _DRIFT = 2048, 6.0
-
-
-@dataclass(frozen=True)
-class Ritz:
-    """Eigenpairs of the projection, most wanted first.
-
-    Attributes
-    ----------
-    theta : ndarray, shape (m,)
-        Ritz values.
-    S : ndarray, shape (m, m)
-        Coefficients of the Ritz vectors.
-    V : ndarray, shape (n, m)
-        View of the basis, which the next restart may overwrite.
-    W : ndarray, shape (n, m), or None
-        View of its products; where they were not kept, they are formed when asked for.
-    problem : Problem or None
-        Forms them.
-    """
-
-    theta: NDArray[Any]
-    S: NDArray[Any]
-    V: NDArray[Any]
-    W: NDArray[Any] | None
-    problem: Problem | None = None
-
-    def vectors(self, columns: Any) -> NDArray[Any]:
-        """Return the Ritz vectors with these positions.
-
-        Parameters
-        ----------
-        columns : slice or ndarray of int
-            Positions.
-
-        Returns
-        -------
-        ndarray, shape (n, b)
-            Orthonormal.
-        """
-        return combination(self.V, self._coefficients(columns))
-
-    def products(self, columns: Any) -> NDArray[Any]:
-        """Return OP times the Ritz vectors with these positions.
-
-        Parameters
-        ----------
-        columns : slice or ndarray of int
-            Positions.
-
-        Returns
-        -------
-        ndarray, shape (n, b)
-            Without a new product where products are kept.
-        """
-        if self.W is not None:
-            return combination(self.W, self._coefficients(columns))
-        assert self.problem is not None
-        X = self.vectors(columns)
-        return self.problem.product(X, self.problem.image(X))
-
-    def residuals(self, columns: Any) -> NDArray[Any]:
-        """Return ``OP x - theta x`` for the pairs with these positions.
-
-        Parameters
-        ----------
-        columns : slice or ndarray of int
-            Positions.
-
-        Returns
-        -------
-        ndarray, shape (n, b)
-            Formed from the products, not from the recurrence.
-        """
-        S = self._coefficients(columns)
-        theta = self.theta[columns].astype(S.real.dtype)
-        if self.W is not None:
-            return without(combination(self.W, S), self.V, S * theta)
-        assert self.problem is not None
-        X = combination(self.V, S)
-        return np.asarray(self.problem.product(X, self.problem.image(X)) - X * theta)
-
-    def _coefficients(self, columns: Any) -> NDArray[Any]:
-        # BLAS wants the columns side by side and in the precision of the basis.
-        return np.ascontiguousarray(self.S[:, columns], self.V.dtype)
+# Vectors may have inner products up to this power of the roundoff.
+_SEMIORTHOGONAL = 0.5
 
 
 class Basis:
@@ -119,6 +38,9 @@ class Basis:
     keeps_products : bool
         Whether W is kept. The Lanczos relation does without; products of a cheap operator cost less
         than their rotation at every restart.
+    semiorthogonal : bool
+        Whether blocks are projected against all of V only where they may have lost half of the
+        digits of their orthogonality: Ritz values and residuals do not notice [1]_.
 
     Attributes
     ----------
@@ -128,10 +50,17 @@ class Basis:
         The longest column of the last product.
     leak : float
         Norm of the entries of T for the last block that are zero for an exact Lanczos recurrence.
+    norm : float
+        The longest column of any product, of a semiorthogonal basis.
     projections : int
         How often the remainder of the last product was projected.
     block : ndarray, shape (n, b), or None
         That remainder orthonormalised, where it was no trouble.
+
+    References
+    ----------
+    .. [1] R. G. Grimes, J. G. Lewis, H. D. Simon, "A shifted block Lanczos algorithm for solving
+       sparse symmetric generalized eigenproblems", SIAM J. Matrix Anal. Appl. 15 (1994), 228-272.
     """
 
     def __init__(
@@ -141,15 +70,20 @@ class Basis:
         *,
         overwrites: bool = False,
         keeps_products: bool = True,
+        semiorthogonal: bool = False,
     ) -> None:
         self.problem = problem
         self.capacity = capacity
         self.overwrites, self.keeps_products = overwrites, keeps_products
         self.size = 0
-        self.length = self.leak = 0.0
+        self.length = self.leak = self.norm = 0.0
         self.projections = 1
         self.block: NDArray[Any] | None = None
         self._recent: int | None = None
+        self._semiorthogonal = semiorthogonal
+        self._loss: BlockLossOfOrthogonality | None = None
+        # Whether the next block has to be projected whatever the estimate says.
+        self._suspect = True
         self._allocate()
 
     def _allocate(self) -> None:
@@ -200,7 +134,12 @@ class Basis:
         if self.problem.inner is not None:
             copy_rows(BQ, self._bv[start:stop].T)
         self.size = stop
-        if BW is None and self.problem.inner is None and is_small(self.V, Q.shape[1]):
+        standard = BW is None and self.problem.inner is None
+        if standard and self._semiorthogonal and before is not None:
+            remainder = self._semiprojected(W, before, noise)
+            if remainder is not None:
+                return remainder
+        if standard and is_small(self.V, Q.shape[1]):
             remainder, H = self._projected_at_once(W, before, noise)
         else:
             self.block = None
@@ -212,12 +151,58 @@ class Basis:
             self.length = float(column_lengths(W).max(initial=0.0))
             # By the Lanczos relation only the block before is coupled: the rest is what OP rounds.
             self.leak = 0.0 if before is None else float(np.linalg.norm(H[:before]))
+        if self._loss is not None:
+            # What lost orthogonality has left along the older blocks is no part of A in their span:
+            # the Lanczos relation holds without it.
+            self._loss.noticed(float(np.abs(H[:before]).max(initial=0.0)), self.norm)
+            self._loss.projected(Q.shape[1])
+            self.leak = self._loss.noise * self.norm
+            H[:before] = 0
+        self._append(H)
+        if start == 0:
+            self.problem.check_hermitian(H, self.length)
+        return remainder
+
+    def _append(self, H: NDArray[Any]) -> None:
+        """Put the coordinates of the last product into T."""
+        start, stop = self.size - H.shape[1], self.size
         self.T[:stop, start:stop] = H
         self.T[start:stop, :start] = H[:start].conj().T
         corner = self.T[start:stop, start:stop]
-        if start == 0:
-            self.problem.check_hermitian(corner, self.length)
         self.T[start:stop, start:stop] = (corner + corner.conj().T) / 2
+
+    def _semiprojected(self, W: NDArray[Any], before: int, noise: float) -> NDArray[Any] | None:
+        """Return what the last two blocks leave of W, unless that may be far from orthogonal."""
+        eps, width = float(np.finfo(self.problem.dtype).eps), W.shape[1]
+        start, near = self.size - width, self.V[:, before:]
+        if self._loss is None or self._loss.width != width:
+            self._loss = BlockLossOfOrthogonality(width, eps, before=before, start=start)
+            self._suspect = True
+        block: NDArray[Any] | None
+        if is_small(near, width):
+            step = expanded(W, near, 0, noise * eps)
+            remainder, coupling, block = step.remainder, step.H + step.near, step.block
+            length = step.length
+        else:
+            once, first = project_out(W, near, near)
+            remainder, second = project_out(once, near, near)
+            coupling, length = first + second, float(column_lengths(W).max(initial=0.0))
+            block = orthonormal_block(remainder, floor=noise * eps * length, projections=2)
+        if block is None or block.shape[1] < width or self.size + width > self.problem.n:
+            self._loss = None
+            return None
+        self.norm = max(self.norm, length)
+        H = np.zeros((self.size, width), self.T.dtype)
+        H[before:] = coupling
+        self._append(H)
+        B = block.conj().T @ remainder
+        T = self.T[: self.size, : self.size]
+        suspect = not self._loss.advance(T, H, B, self.norm, start) <= eps**_SEMIORTHOGONAL
+        # The block before has lost as much.
+        again, self._suspect = suspect or self._suspect, suspect
+        if again:
+            return None
+        self.block, self.length, self.projections, self.leak = block, length, 2, 0.0
         return remainder
 
     def _projected_at_once(
@@ -293,12 +278,12 @@ class Basis:
         with single_threaded_blas():
             run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
         self.size = count
-        self._recent = None
+        self._recent = self._loss = None
         self._reorthonormalise(ritz.theta[:count], E.sum(axis=0) - np.eye(count))
 
     def clear(self) -> None:
         """Forget all vectors."""
-        self.size, self._recent = 0, None
+        self.size, self._recent, self._loss = 0, None, None
 
     def _stores(self) -> list[NDArray[Any]]:
         kept = [self._v, self._w] if self.keeps_products else [self._v]
@@ -322,7 +307,7 @@ class Basis:
     def _reorthonormalise(self, theta: NDArray[Any], E: NDArray[Any]) -> None:
         """Undo what rounding did to ``V^H B V = I + E``, by a Newton step, and set T."""
         # With X^H B X = I + E: X (I - E/2) is orthonormal to first order, and T follows.
-        if np.abs(E).max() <= _DRIFT * np.finfo(self.problem.dtype).eps:
+        if self._semiorthogonal or np.abs(E).max() <= _DRIFT * np.finfo(self.problem.dtype).eps:
             E = np.zeros_like(E)
         self.T[: self.size, : self.size] = np.diag(theta) - (E * theta + theta[:, None] * E) / 2
         if E.any():

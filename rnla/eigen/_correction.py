@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.checks import check_finite_array
-from rnla.eigen._basis import Ritz
 from rnla.eigen._result import EigenResult
+from rnla.eigen._ritz import Ritz
 from rnla.eigen._select import Selection
 from rnla.linalg.block import BlockOperator, as_block_operator
 from rnla.linalg.orth import orthonormal_block

@@ -14,10 +14,10 @@ from scipy.sparse.linalg import LinearOperator
 
 from rnla._core.driver import Iteration
 from rnla._core.threads import single_threaded_blas
-from rnla.eigen._basis import Ritz
 from rnla.eigen._definite import requirement, too_few
 from rnla.eigen._plan import RitzState
 from rnla.eigen._problem import refuse_skew
+from rnla.eigen._ritz import Ritz
 from rnla.eigen._validate import Request
 from rnla.linalg.block import BlockOperator, DenseBlock, OperatorBlock
 from rnla.linalg.orth import lengths_of_any_size

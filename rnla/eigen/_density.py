@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnla.eigen._basis import Basis, Ritz
+from rnla.eigen._basis import Basis
 from rnla.eigen._problem import Problem
+from rnla.eigen._ritz import Ritz
 from rnla.eigen._select import Selection
 from rnla.linalg.orth import orthonormal_block, random_block
 
@@ -93,13 +94,15 @@ def spectral_density(problem: Problem, selection: Selection, rng: np.random.Gene
     noise, eps = 0.0, float(np.finfo(dtype).eps)
     block = orthonormal_block(random_block(rng, (n, columns), dtype), rng=rng)
     while block.shape[1] and basis.size + block.shape[1] <= basis.capacity:
-        remainder = basis.extend(block)
+        remainder = basis.extend(block, _NOISE)
         noise = max(noise, basis.leak)
-        floor = _NOISE * eps * basis.length
+        if basis.block is not None:
+            block = basis.block
+            continue
         block = orthonormal_block(
             remainder[:, : n - basis.size],
             basis.V,
-            floor=floor,
+            floor=_NOISE * eps * basis.length,
             projections=basis.projections,
             rng=rng,
         )

@@ -158,6 +158,7 @@ def _found(
         tol=search.tolerance * min(1.0, share),
         verify=False,
         estimates=True,
+        semiorthogonal=True,
         squares=False,
         row_cost=plan.row_cost * polynomial.degree,
     )

@@ -13,7 +13,7 @@ from rnla.linalg.block import BlockOperator
 from rnla.linalg.orth import orthonormal_block, random_block
 
 if TYPE_CHECKING:
-    from rnla.eigen._basis import Ritz
+    from rnla.eigen._ritz import Ritz
 
 # How often to draw random vectors in the place of those that vanish.
 _DRAWS = 4

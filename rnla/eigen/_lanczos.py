@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.driver import Iteration
-from rnla.eigen._basis import Basis, Ritz
+from rnla.eigen._basis import Basis
 from rnla.eigen._looks import Looks
 from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._problem import Problem
+from rnla.eigen._ritz import Ritz
 from rnla.eigen._verify import Patience, Probe
 from rnla.linalg.orth import IndefiniteError, random_block
 
@@ -70,6 +71,7 @@ class BlockLanczos:
             plan.capacity,
             overwrites=not (plan.keeps_space or plan.watched),
             keeps_products=plan.keeps_products,
+            semiorthogonal=plan.semiorthogonal,
         )
         self.norm = self.noise = 0.0
         self.builds = self.steps = 0
@@ -243,7 +245,8 @@ class BlockLanczos:
             return False
         if not self.plan.verify or self.plan.selection.which == "SM":
             return True
-        allowed = self._allowed(ritz, rounded=True)
+        # Values are no better known than the operator knows itself.
+        allowed = np.maximum(self._allowed(ritz, rounded=True), _ROUNDOFFS * self.noise)
         self.searched = True
         if self.plan.keeps_space:
             self.space = self.space or ritz
@@ -350,6 +353,9 @@ class BlockLanczos:
                 self.basis.restart(ritz, min(self.plan.kept, room))
                 if self.builds % _REFRESH == 0 and self.tolerance < _ROUNDING * self.eps:
                     self.basis.refresh()
+                if self.plan.semiorthogonal:
+                    # Products will show the coupling to what is kept, and nothing else.
+                    return self._orthonormal(block, noise=0.0)
             return block
         if full and self._must_turn():
             return self._turned(ritz)

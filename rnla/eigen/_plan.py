@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.driver import State
-from rnla.eigen._basis import Ritz
+from rnla.eigen._ritz import Ritz
 from rnla.eigen._select import Selection
 
 Sharpen = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], float], NDArray[Any]]
@@ -65,6 +65,8 @@ class Plan:
         Whether products of the basis are kept as well.
     estimates : bool
         Whether the Lanczos relation may have the last word on residuals: someone else will look.
+    semiorthogonal : bool
+        Whether the basis may be orthonormal to half of the digits, for Ritz vectors are a start.
     squares : bool
         Whether Ritz values are squares, whose roots are wanted.
     sharpen : callable or None
@@ -84,6 +86,7 @@ class Plan:
     watched: bool = False
     keeps_products: bool = True
     estimates: bool = False
+    semiorthogonal: bool = False
     squares: bool = False
     sharpen: Sharpen | None = None
     correction: Correction | None = None

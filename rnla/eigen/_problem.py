@@ -14,7 +14,7 @@ from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
 from rnla.linalg.orth import InnerProduct, orthonormal_block
 
 if TYPE_CHECKING:
-    from rnla.eigen._basis import Ritz
+    from rnla.eigen._ritz import Ritz
 
 
 def refuse_skew(T: NDArray[Any], length: float, name: str, dtype: Any) -> None:

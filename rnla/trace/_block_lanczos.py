@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.threads import single_threaded_blas
+from rnla.linalg.orthogonality import SEMIORTHOGONAL, BlockLossOfOrthogonality
 from rnla.trace._input import Operand
-from rnla.trace._orthogonality import SEMIORTHOGONAL, BlockLossOfOrthogonality
 from rnla.trace._projection import project_out
 from rnla.trace._rounds import norm
 

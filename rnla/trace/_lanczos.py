@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from rnla._core.threads import even_parts, get_num_threads, run_parts, single_threaded_blas
 from rnla._kernels.lanczos import three_terms
+from rnla.linalg.orthogonality import SEMIORTHOGONAL, LossOfOrthogonality
 from rnla.trace._input import Operand
-from rnla.trace._orthogonality import SEMIORTHOGONAL, LossOfOrthogonality
 from rnla.trace._vectors import column_norms
 
 # A residual of this many roundoffs, times sqrt(n), is rounding: the Krylov space is invariant.

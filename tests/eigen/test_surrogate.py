@@ -8,8 +8,8 @@ from scipy.sparse.linalg import LinearOperator, splu
 
 import rnla
 from rnla.eigen import solve
-from rnla.eigen._basis import Ritz
 from rnla.eigen._correction import left_over
+from rnla.eigen._ritz import Ritz
 from rnla.eigen._select import Selection
 from rnla.linalg.surrogate import Surrogate
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.threads import single_threaded_blas
-from rnla.trace._rules import Floats
+
+Floats: TypeAlias = NDArray[np.float64]
 
 # Vectors are left alone as long as inner products are below this power of the roundoff; 0.5 would
 # do for rules that are accurate to rounding.
@@ -109,18 +110,31 @@ class BlockLossOfOrthogonality:
     Parameters
     ----------
     width : int
-        Columns of the first block.
+        Columns of the last block, which is the first one unless there are others before it.
     eps : float
         Roundoff.
+    before, start : int, default 0
+        Columns of the basis before the block before the last, and before the last: these are known
+        to be orthonormal.
+
+    Attributes
+    ----------
+    noise : float
+        Errors of products, relative to A.
     """
 
-    def __init__(self, width: int, eps: float) -> None:
+    def __init__(self, width: int, eps: float, *, before: int = 0, start: int = 0) -> None:
         self._eps = eps
         # Of all blocks before with the last block, and of those before that with the one before it.
-        self._now: NDArray[Any] = np.zeros((0, width))
-        self._before: NDArray[Any] = np.zeros((0, 0))
-        self._noise = _ROUNDOFFS * eps
+        self._now: NDArray[Any] = np.full((start, width), _PROJECTED * eps)
+        self._before: NDArray[Any] = np.full((before, start - before), _PROJECTED * eps)
+        self.noise = _ROUNDOFFS * eps
         self._most = 0.0
+
+    @property
+    def width(self) -> int:
+        """Columns of the last block."""
+        return int(self._now.shape[1])
 
     def advance(
         self, T: NDArray[Any], H: NDArray[Any], B: NDArray[Any], size: float, start: int
@@ -147,7 +161,7 @@ class BlockLossOfOrthogonality:
         """
         d = len(H)
         before = self._before.shape[0]
-        noise = self._noise * size
+        noise = self.noise * size
         with single_threaded_blas():
             change = T[start:d, :start].conj().T.astype(H.dtype, copy=True)
             change += T[:start, :start].conj().T @ self._now - self._now @ H[start:]
@@ -173,7 +187,7 @@ class BlockLossOfOrthogonality:
         """
         if removed > self._most:
             # Products have larger errors than those of rounding.
-            self._noise = max(self._noise, removed / size)
+            self.noise = max(self.noise, removed / size)
 
     def projected(self, width: int) -> None:
         """Note that the last block, of so many columns, was projected against all others."""
