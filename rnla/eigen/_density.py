@@ -52,6 +52,11 @@ class Density:
     counts: np.ndarray
     noise: float
 
+    @property
+    def leading(self) -> float:
+        """Eigenvalues that the first nodes stand for: a multiple one shows in every column."""
+        return float(self.counts[:_COLUMNS].sum())
+
     def edge(self, count: float) -> float:
         """Return the number beyond which so many eigenvalues lie.
 

@@ -49,6 +49,9 @@ _MANY_RESTARTS, _PATIENCE = 50, 2.5
 _FEW_RESTARTS = 4
 # Columns to which a block is widened where it hid copies of an eigenvalue.
 _MOST_COLUMNS = 16
+# Columns where the first eigenvalue has many copies: its Ritz values then differ by less than this
+# part of their distance to the next one.
+_MOST_COPIES, _ALIKE = 64, 0.5
 
 
 def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iteration:
@@ -83,16 +86,19 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
     theta = density.ritz.theta
     near = density.ritz.vectors(slice(0, min(count, len(theta))))
     first = near if start is None else np.hstack([near, start.astype(near.dtype)])
-    hidden = False
+    hidden, columns, copies = False, 0, 0.0
     for attempt in range(_ATTEMPTS):
-        edge = density.edge(_SURPLUS * 2**attempt * count)
+        edge = density.edge(_SURPLUS * 2**attempt * count + copies)
         polynomial = _polynomial(main, plan.selection.which, theta, edge)
         if polynomial is None:
             break
-        near, hidden = _found(search, polynomial, first, abs(edge))
+        near, hidden, copied = _found(search, polynomial, first, abs(edge), columns)
         if not hidden:
             break
         first = near
+        if copied or attempt == _ATTEMPTS - 2:
+            # Only as many columns as vectors are wanted see enough of the copies.
+            columns, copies = min(count, _MOST_COPIES), density.leading
     # What the operator rounds only a Lanczos relation tells.
     search.noise = density.noise
     del density, first
@@ -118,7 +124,7 @@ def _widened(
         before, plan = search, replace(search.plan, block=width)
         search = BlockLanczos(before.problem, plan, before.rng)
         search.builds, search.noise = before.builds, before.noise
-        near, _ = _found(search, polynomial, near, size)
+        near, *_ = _found(search, polynomial, near, size)
 
 
 def _tried(
@@ -140,20 +146,22 @@ def _tried(
 
 
 def _found(
-    search: BlockLanczos, polynomial: Chebyshev, X: NDArray[Any], size: float
-) -> tuple[NDArray[Any], bool]:
+    search: BlockLanczos, polynomial: Chebyshev, X: NDArray[Any], size: float, columns: int = 0
+) -> tuple[NDArray[Any], bool, bool]:
     """Return what Lanczos with a polynomial finds from combinations of X.
 
-    Also tell whether it found too few values outside of the interval.
+    Also tell whether it found too few values outside of the interval, and whether the first of them
+    seem to be copies, of which a block sees as many as it has columns.
     """
     plan, k, dtype = search.plan, search.k, search.problem.dtype
     # From residuals in p(A) to those in A, relative to an eigenvalue of about this size.
     share = size * polynomial.degree / abs(_SLOPE * polynomial.radius)
-    n = search.problem.n
-    room = min(4 * k + 50 * plan.block, max(plan.capacity, _MOST_ENTRIES // n), n)
+    n, block = search.problem.n, max(plan.block, columns)
+    room = min(4 * k + 50 * block, max(plan.capacity, _MOST_ENTRIES // n), n)
     second = replace(
         plan,
         selection=Selection("LA", k),
+        block=block,
         capacity=room,
         tol=search.tolerance * min(1.0, share),
         verify=False,
@@ -164,7 +172,7 @@ def _found(
     )
     finder = BlockLanczos(Filtered(polynomial, dtype), second, search.rng)
     hidden = False
-    for state in finder.states(X @ random_block(search.rng, (X.shape[1], plan.block), dtype)):
+    for state in finder.states(X @ random_block(search.rng, (X.shape[1], block), dtype)):
         assert isinstance(state, RitzState)
         inside = state.theta is not None and not state.theta.min() > 1
         hidden = inside and (state.n_iter > 0 or finder.basis.size >= _PATIENCE * k)
@@ -174,7 +182,10 @@ def _found(
     # What is left over of a space makes a surrogate.
     count = plan.capacity - plan.block if plan.keeps_space else k + _GUARD
     count = min(count, finder.basis.size)
-    return finder.basis.ritz(second.selection).vectors(slice(0, count)), hidden
+    ritz = finder.basis.ritz(second.selection)
+    spread = ritz.theta[0] - ritz.theta[: block + 1]
+    copied = len(spread) > block and bool(spread[block - 1] < _ALIKE * spread[block])
+    return ritz.vectors(slice(0, count)), hidden, copied
 
 
 def _polynomial(main: Any, which: str, theta: NDArray[Any], edge: float) -> Chebyshev | None:

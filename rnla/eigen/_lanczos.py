@@ -22,6 +22,8 @@ from rnla.linalg.orth import IndefiniteError, random_block
 _FLOOR = 8.0
 _ROUNDING = 120.0
 _NOISE = 10.0
+# Ritz values that differ by less are equal, in the same units: so much for a start.
+_EQUAL, _EQUAL_START = 20.0, 5000.0
 # The part of that for squares of singular values, times the root over the largest one, and the part
 # below which products with a Gram matrix round too much.
 _ROOT_SHARE, _LEAST_SHARE = 0.6, 0.2
@@ -124,7 +126,7 @@ class BlockLanczos:
                 continue
             ritz = self.basis.ritz(self.plan.selection)
             self._measure(ritz.theta)
-            norms = self._residual_norms(ritz, remainder, block)
+            ritz, norms = self._residual_norms(ritz, remainder, block)
             self.builds += full and not whole
             if whole:
                 # The projection is the operator: what was found before may lack a copy.
@@ -190,16 +192,23 @@ class BlockLanczos:
 
     def _residual_norms(
         self, ritz: Ritz, remainder: NDArray[Any], block: NDArray[Any]
-    ) -> NDArray[Any]:
+    ) -> tuple[Ritz, NDArray[Any]]:
         """Norms of the residuals: of all pairs by the Lanczos relation, else of the wanted ones."""
+        spread = _EQUAL_START if self.plan.semiorthogonal else _EQUAL
+        equal = ritz.equal(self.k, spread * self.eps * self.norm)
         if not self.lanczos:
-            return self._true_norms(ritz)
+            if len(equal):
+                ritz = ritz.settled_first(equal, np.linalg.qr(ritz.residuals(equal)).R)
+            return ritz, self._true_norms(ritz)
         # What a Ritz vector lacks is its part of the last remainder.
+        width = remainder.shape[1]
         coupling = self.problem.image(block).conj().T @ remainder
-        norms = np.asarray(np.linalg.norm(coupling @ ritz.S[-remainder.shape[1] :], axis=0))
+        if len(equal):
+            ritz = ritz.settled_first(equal, coupling @ ritz.S[-width:, equal])
+        norms = np.asarray(np.linalg.norm(coupling @ ritz.S[-width:], axis=0))
         if self.plan.estimates:
             self.judged = (ritz, norms[: self.k])
-        return norms
+        return ritz, norms
 
     def _true_norms(self, ritz: Ritz) -> NDArray[Any]:
         if self.judged is not None and self.judged[0] is ritz:
@@ -221,6 +230,11 @@ class BlockLanczos:
             share = _ROOT_SHARE * np.sqrt(np.abs(ritz.theta[: self.k]) / self.norm)
             rounding *= np.where(share >= _LEAST_SHARE, share, 1.0)
         return np.asarray(allowed + rounded * rounding)
+
+    @property
+    def _rounds(self) -> bool:
+        # Of a start no more is asked for than the recurrence can tell.
+        return self.plan.semiorthogonal or not self.lanczos
 
     def _errors(self, ritz: Ritz, norms: NDArray[Any], *, rounded: bool) -> NDArray[Any]:
         """Residual norms in units of what is allowed, times the tolerance."""
@@ -268,7 +282,7 @@ class BlockLanczos:
 
     def _settled(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
         """Tell whether the residuals of the wanted pairs are as small as asked for or possible."""
-        error = float(self._errors(ritz, norms, rounded=not self.lanczos).max())
+        error = float(self._errors(ritz, norms, rounded=self._rounds).max())
         if error > self.tolerance:
             least = max(_ROUNDING * self.eps * self.norm, _ROUNDOFFS * self.noise)
             nearly = bool(norms[: self.k].max() <= least)
@@ -284,7 +298,7 @@ class BlockLanczos:
         return True
 
     def _look(self, ritz: Ritz, norms: NDArray[Any]) -> RitzState:
-        errors = self._errors(ritz, norms, rounded=not self.lanczos)
+        errors = self._errors(ritz, norms, rounded=self._rounds)
         error = float(errors.max())
         size = self.basis.size
         work = self.plan.block * self.problem.n * (size + self.plan.row_cost)
@@ -310,7 +324,7 @@ class BlockLanczos:
         errors = self._errors(ritz, norms, rounded=True)
         wanted = slice(0, self.k)
         if self.problem.purifies:
-            X = self._rescaled(self.problem.finished(ritz, wanted))
+            X = self.problem.rescaled(self.problem.finished(ritz, wanted))
         else:
             X = ritz.vectors(wanted)
         return RitzState(
@@ -325,14 +339,6 @@ class BlockLanczos:
             norm=self.norm,
             space=(self.space or ritz) if self.plan.keeps_space else None,
         )
-
-    def _rescaled(self, X: NDArray[Any]) -> NDArray[Any]:
-        """Return X orthonormalised with the least change: it is off by the square of `tol`."""
-        G = X.conj().T @ self.problem.image(X)
-        squares, U = np.linalg.eigh((G + G.conj().T) / 2)
-        if not squares.min() > 0:
-            return X
-        return np.asarray(X @ ((U / np.sqrt(squares)) @ U.conj().T).astype(X.dtype, copy=False))
 
     def _expansion(self, ritz: Ritz, block: NDArray[Any], full: bool) -> NDArray[Any]:
         """Return the next block, after a restart where there is no room."""

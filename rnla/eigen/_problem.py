@@ -235,6 +235,25 @@ class Problem(ABC):
         """
         return ritz.vectors(columns)
 
+    def rescaled(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return X orthonormalised with the least change: it is off by the square of `tol`.
+
+        Parameters
+        ----------
+        X : ndarray, shape (n, b)
+            Nearly orthonormal.
+
+        Returns
+        -------
+        ndarray, shape (n, b)
+            X itself where its columns are dependent.
+        """
+        G = X.conj().T @ self.image(X)
+        squares, U = np.linalg.eigh((G + G.conj().T) / 2)
+        if not squares.min() > 0:
+            return X
+        return np.asarray(X @ ((U / np.sqrt(squares)) @ U.conj().T).astype(X.dtype, copy=False))
+
     def eigenvalues(self, theta: NDArray[Any]) -> NDArray[Any]:
         """Return the eigenvalues of the caller's problem.
 

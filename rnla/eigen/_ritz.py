@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -94,3 +94,47 @@ class Ritz:
     def _coefficients(self, columns: Any) -> NDArray[Any]:
         # BLAS wants the columns side by side and in the precision of the basis.
         return np.ascontiguousarray(self.S[:, columns], self.V.dtype)
+
+    def equal(self, k: int, spread: float) -> NDArray[np.intp]:
+        """Return the positions of Ritz values equal to the k-th, if there are any beyond it.
+
+        Parameters
+        ----------
+        k : int
+            Pairs wanted.
+        spread : float
+            Values that differ by less are equal.
+
+        Returns
+        -------
+        ndarray of int
+            None where the k-th value has no copy beyond.
+        """
+        found = np.flatnonzero(np.abs(self.theta - self.theta[k - 1]) <= spread)
+        return found if found[-1] >= k else found[:0]
+
+    def settled_first(self, equal: NDArray[np.intp], R: NDArray[Any]) -> Ritz:
+        """Let those of equal Ritz values come first whose residuals are smallest.
+
+        Where an eigenvalue has more copies than are wanted, rounding errors bring in one after
+        the other, and the eigenvectors of the projection are any mixture of old and new ones.
+
+        Parameters
+        ----------
+        equal : ndarray of int, shape (c,)
+            Their positions.
+        R : ndarray, shape (b, c)
+            Coordinates of their residuals.
+
+        Returns
+        -------
+        Ritz
+            With another basis of their space.
+        """
+        # What is mixed of values that are not quite equal is a residual too. Singular vectors for
+        # the smallest singular values are the last.
+        offsets = np.diag(self.theta[equal] - self.theta[equal].mean())
+        mixture = np.linalg.svd(np.vstack([R, offsets]))[2].conj().T[:, ::-1]
+        S = self.S.copy()
+        S[:, equal] = S[:, equal] @ mixture
+        return replace(self, S=S)
