@@ -4,6 +4,7 @@ python bench/eigsh.py
 python bench/eigsh.py --tables missed --seeds 10
 python bench/eigsh.py --tables seconds --dense 4000 --k 10,50,200
 python bench/eigsh.py --tables middle --middle 500,1000,1500,2000,3000
+python bench/eigsh.py --tables components --repeat 3
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 import eigen_cases as cases
 
 ENRON = Path(__file__).resolve().parents[1] / ".." / "shared" / "data" / "email-Enron.npz"
-TABLES = ("missed", "seconds", "middle", "sequence")
+TABLES = ("missed", "seconds", "middle", "components", "sequence")
 TOLERANCES = [0.0, 1e-10, 1e-8, 1e-6, 1e-4]
 CHANGES = [1e-4, 1e-3, 1e-2]
 MISSED = {
@@ -50,6 +51,16 @@ SECONDS = {
     "median s": ".3f",
     "products": "d",
     "residual": ".1e",
+    "× faster": ".2f",
+}
+COMPONENTS = {
+    "graph": "",
+    "k": "d",
+    "tol": ".0e",
+    "solver": "",
+    "min s": ".3f",
+    "products": "d",
+    "wrong": "d",
     "× faster": ".2f",
 }
 SEQUENCE = {
@@ -250,6 +261,68 @@ def middle_table(report: Report, arguments: Any) -> None:
     report.table(f"Seconds, dense, tol={arguments.tol:.0e}", SECONDS, rows)
 
 
+def normalised(A: Any) -> Any:
+    """Return the normalised adjacency matrix: 1 is an eigenvalue once for each component."""
+    A = ((A + A.T) > 0).astype(float)
+    scale = scipy.sparse.diags_array(1 / np.sqrt(np.maximum(1, A.sum(axis=1))))
+    return scipy.sparse.csr_array(scale @ A @ scale)
+
+
+def many_components(n: int, rng: np.random.Generator) -> Any:
+    """Return a graph of which a fifth are small components, beside a large one."""
+    large, small = n - n // 5, n // 5
+    i, j = rng.integers(large, size=(2, 5 * large))
+    first = large + 4 * rng.integers(small // 4, size=2 * small)
+    rows, columns = np.append(i, first), np.append(j, first + rng.integers(1, 4, size=2 * small))
+    ones = np.ones(len(rows))
+    return scipy.sparse.coo_array((ones, (rows, columns)), shape=(n, n)).tocsr()
+
+
+def components_table(report: Report, arguments: Any) -> None:
+    n = 500 if arguments.quick else 20_000
+    graphs = {f"random, {n} nodes": many_components(n, np.random.default_rng(0))}
+    if ENRON.exists() and not arguments.quick:
+        graphs["email-Enron"] = scipy.sparse.load_npz(ENRON)
+    rows = []
+    for name, graph in graphs.items():
+        A = normalised(graph)
+        start = np.random.default_rng(1).uniform(-1, 1, A.shape[0])
+        for k in arguments.components_k:
+            for tol in (0.0, 1e-10):
+                options = {"k": k, "which": "LA", "tol": tol}
+                calls = {
+                    "scipy eigsh": lambda turn, A=A, options=options, v0=start: (
+                        scipy.sparse.linalg.eigsh(A, v0=v0, **options)
+                    ),
+                    "rnla eigsh": lambda turn, A=A, options=options: rnla.eigsh(
+                        A, rng=1, **options
+                    ),
+                }
+                wrong = {label: np.sum(call(0)[0] < 1 - 1e-8) for label, call in calls.items()}
+                operator, count = counted(A)
+                scipy.sparse.linalg.eigsh(operator, v0=start, **options)
+                products = {
+                    "scipy eigsh": count[0],
+                    "rnla eigsh": solve(A, rng=1, **options).n_matvec,
+                }
+                seconds = interleaved(calls, arguments.repeat)
+                base = min(seconds["scipy eigsh"])
+                rows += [
+                    {
+                        "graph": name,
+                        "k": k,
+                        "tol": tol,
+                        "solver": label,
+                        "min s": min(runs),
+                        "products": products[label],
+                        "wrong": int(wrong[label]),
+                        "× faster": None if label == "scipy eigsh" else base / min(runs),
+                    }
+                    for label, runs in seconds.items()
+                ]
+    report.table("Normalised graphs with many components: copies of 1", COMPONENTS, rows)
+
+
 def main(argv: list[str] | None = None) -> None:
     options = parser(__doc__)
     options.add_argument("--tables", type=several(str), default=list(TABLES))
@@ -262,6 +335,7 @@ def main(argv: list[str] | None = None) -> None:
     options.add_argument("--middle-k", type=several(int), default=[1, 6, 20])
     options.add_argument("--grid", type=int, default=150, help="of so many points a side; 0: none")
     options.add_argument("--grid-k", type=several(int), default=[1, 2, 6, 12, 24])
+    options.add_argument("--components-k", type=several(int), default=[6, 20])
     options.add_argument("--repeat", type=int, default=5)
     options.add_argument("--length", type=int, default=20)
     options.add_argument("--tol", type=float, default=1e-10)
@@ -271,6 +345,7 @@ def main(argv: list[str] | None = None) -> None:
         arguments.dense, arguments.k, arguments.sparse_k, arguments.length = [400], [6], [], 1
         arguments.grid, arguments.grid_k = 12, [4]
         arguments.middle, arguments.middle_k = [200], [2]
+        arguments.components_k = [2]
     tolerances, changes = (
         (TOLERANCES[:1], CHANGES[:1]) if arguments.quick else (TOLERANCES, CHANGES)
     )
@@ -289,6 +364,8 @@ def main(argv: list[str] | None = None) -> None:
         seconds_table(report, arguments)
     if "middle" in arguments.tables:
         middle_table(report, arguments)
+    if "components" in arguments.tables:
+        components_table(report, arguments)
     if "sequence" in arguments.tables:
         n = 120 if arguments.quick else 800
         rows = sequence_rows(n, arguments.length, changes)
