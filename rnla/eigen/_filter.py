@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,7 +51,19 @@ _FEW_RESTARTS = 4
 _MOST_COLUMNS = 16
 # Columns where the first eigenvalue has many copies: its Ritz values then differ by less than this
 # part of their distance to the next one.
-_MOST_COPIES, _ALIKE = 64, 0.5
+_MOST_COPIES, _ALIKE = 64, 0.3
+
+
+class _Found(NamedTuple):
+    """Vectors that a polynomial has found.
+
+    Too few of their values may lie outside of its interval (`hidden`), and the first may seem to be
+    copies, of which a block sees as many as it has columns (`copied`).
+    """
+
+    vectors: NDArray[Any]
+    hidden: bool
+    copied: bool
 
 
 def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iteration:
@@ -92,13 +104,18 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
         polynomial = _polynomial(main, plan.selection.which, theta, edge)
         if polynomial is None:
             break
-        near, hidden, copied = _found(search, polynomial, first, abs(edge), columns)
+        found = _found(search, polynomial, first, abs(edge), columns)
+        first = near = found.vectors
+        hidden = found.hidden
         if not hidden:
             break
-        first = near
-        if copied or attempt == _ATTEMPTS - 2:
-            # Only as many columns as vectors are wanted see enough of the copies.
+        if found.copied or attempt == _ATTEMPTS - 2:
+            # Only as many columns as vectors are wanted see enough of the copies. The last attempt
+            # supposes them: Ritz values that have not converged do not show them.
             columns, copies = min(count, _MOST_COPIES), density.leading
+    if columns and plan.selection.which == "LM":
+        # An even polynomial mixes copies of both signs: with A they can be told apart.
+        near = np.hstack([near, main.product(near)])
     # What the operator rounds only a Lanczos relation tells.
     search.noise = density.noise
     del density, first
@@ -124,7 +141,7 @@ def _widened(
         before, plan = search, replace(search.plan, block=width)
         search = BlockLanczos(before.problem, plan, before.rng)
         search.builds, search.noise = before.builds, before.noise
-        near, *_ = _found(search, polynomial, near, size)
+        near = _found(search, polynomial, near, size).vectors
 
 
 def _tried(
@@ -147,17 +164,14 @@ def _tried(
 
 def _found(
     search: BlockLanczos, polynomial: Chebyshev, X: NDArray[Any], size: float, columns: int = 0
-) -> tuple[NDArray[Any], bool, bool]:
-    """Return what Lanczos with a polynomial finds from combinations of X.
-
-    Also tell whether it found too few values outside of the interval, and whether the first of them
-    seem to be copies, of which a block sees as many as it has columns.
-    """
+) -> _Found:
+    """Return what Lanczos with a polynomial finds from combinations of X."""
     plan, k, dtype = search.plan, search.k, search.problem.dtype
     # From residuals in p(A) to those in A, relative to an eigenvalue of about this size.
     share = size * polynomial.degree / abs(_SLOPE * polynomial.radius)
     n, block = search.problem.n, max(plan.block, columns)
-    room = min(4 * k + 50 * block, max(plan.capacity, _MOST_ENTRIES // n), n)
+    room = min(4 * k + 50 * block, max(4 * k + 50 * plan.block, n // 4))
+    room = min(room, max(plan.capacity, _MOST_ENTRIES // n), n)
     second = replace(
         plan,
         selection=Selection("LA", k),
@@ -182,10 +196,11 @@ def _found(
     # What is left over of a space makes a surrogate.
     count = plan.capacity - plan.block if plan.keeps_space else k + _GUARD
     count = min(count, finder.basis.size)
-    ritz = finder.basis.ritz(second.selection)
+    # As they were judged: among equal values, those first that are settled.
+    ritz = finder.basis.ritz(second.selection) if finder.judged is None else finder.judged[0]
     spread = ritz.theta[0] - ritz.theta[: block + 1]
     copied = len(spread) > block and bool(spread[block - 1] < _ALIKE * spread[block])
-    return ritz.vectors(slice(0, count)), hidden, copied
+    return _Found(ritz.vectors(slice(0, count)), hidden, copied)
 
 
 def _polynomial(main: Any, which: str, theta: NDArray[Any], edge: float) -> Chebyshev | None:

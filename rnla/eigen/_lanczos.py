@@ -14,7 +14,7 @@ from rnla.eigen._looks import Looks
 from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._problem import Problem
 from rnla.eigen._ritz import Ritz
-from rnla.eigen._verify import Patience, Probe
+from rnla.eigen._verify import Patience, Probe, has_copies
 from rnla.linalg.orth import IndefiniteError, random_block
 
 # In units of eps * ||OP||: what estimates are asked for, what rounding adds to true residuals, and
@@ -31,16 +31,16 @@ _ROOT_SHARE, _LEAST_SHARE = 0.6, 0.2
 _ROUNDOFFS = 10.0
 # Rows up to which a basis that can hold the whole space may as well do so.
 _WHOLE = 20
-# Looks at an error that does not fall any more.
-_LOOKS = 4
-# Restarts after which products are formed anew, if rounding errors of rotations are to matter.
-_REFRESH = 8
-# Ritz values beyond this power of the largest number cannot be squared and added up.
+# Looks at an error that does not fall any more, and restarts after which products are formed anew,
+# if rounding errors of rotations are to matter.
+_LOOKS, _REFRESH = 4, 8
+# Ritz values beyond this power of the largest number have no squares.
 _SQUARE_POWER = 0.45
 # Least columns of the block that searches the complement: one or two would see too little.
 _PROBE = 4
-# Restarts after which residuals have led nowhere: the noise of an operator Lanczos alone tells.
-_TURN = 6
+# Restarts after which residuals have led nowhere: the noise of an operator Lanczos alone tells. And
+# those after which equal values are taken as they are.
+_TURN, _STUCK = 6, 40
 # A correction that gains less than this so many times in a row is worse than none.
 _GAIN, _STRIKES = 0.7, 2
 # The accuracy, in decimals, at which Ritz values of the complement tell what they have to.
@@ -194,21 +194,25 @@ class BlockLanczos:
         self, ritz: Ritz, remainder: NDArray[Any], block: NDArray[Any]
     ) -> tuple[Ritz, NDArray[Any]]:
         """Norms of the residuals: of all pairs by the Lanczos relation, else of the wanted ones."""
-        spread = _EQUAL_START if self.plan.semiorthogonal else _EQUAL
-        equal = ritz.equal(self.k, spread * self.eps * self.norm)
+        equal = self._equal(ritz)
         if not self.lanczos:
             if len(equal):
-                ritz = ritz.settled_first(equal, np.linalg.qr(ritz.residuals(equal)).R)
+                ritz, _ = ritz.settled_first(equal, np.linalg.qr(ritz.residuals(equal)).R)
             return ritz, self._true_norms(ritz)
         # What a Ritz vector lacks is its part of the last remainder.
         width = remainder.shape[1]
         coupling = self.problem.image(block).conj().T @ remainder
+        R = coupling @ ritz.S[-width:]
+        norms = np.asarray(np.linalg.norm(R, axis=0))
         if len(equal):
-            ritz = ritz.settled_first(equal, coupling @ ritz.S[-width:, equal])
-        norms = np.asarray(np.linalg.norm(coupling @ ritz.S[-width:], axis=0))
+            ritz, norms[equal] = ritz.settled_first(equal, R[:, equal])
         if self.plan.estimates:
             self.judged = (ritz, norms[: self.k])
         return ritz, norms
+
+    def _equal(self, ritz: Ritz) -> NDArray[np.intp]:
+        spread = _EQUAL_START if self.plan.semiorthogonal else _EQUAL
+        return ritz.equal(self.k, spread * self.eps * self.norm)
 
     def _true_norms(self, ritz: Ritz) -> NDArray[Any]:
         if self.judged is not None and self.judged[0] is ritz:
@@ -267,18 +271,11 @@ class BlockLanczos:
         self.candidate = self._final(ritz, verified=False)
         self.judged = None
         share = _DIGITS / -np.log10(min(self.tolerance, 0.1))
-        if self._saturated(ritz.theta[: self.k], float(allowed.max())):
+        width = max(self.plan.block, _PROBE)
+        if has_copies(ritz.theta[: self.k], width, float(allowed.max())):
             share *= _SUSPICION
         self.probe = Probe(self.plan.selection, ritz.theta[: self.k], allowed, self.steps, share)
         return False
-
-    def _saturated(self, theta: NDArray[Any], allowed: float) -> bool:
-        """Tell whether an eigenvalue has as many copies as a block has columns: or more."""
-        width, ordered = max(self.plan.block, _PROBE), np.sort(theta)
-        if width > len(ordered):
-            return False
-        spread = ordered[width - 1 :] - ordered[: len(ordered) - width + 1]
-        return bool((spread <= 4 * allowed).any())
 
     def _settled(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
         """Tell whether the residuals of the wanted pairs are as small as asked for or possible."""
@@ -363,12 +360,17 @@ class BlockLanczos:
                     # Products will show the coupling to what is kept, and nothing else.
                     return self._orthonormal(block, noise=0.0)
             return block
-        if full and self._must_turn():
+        tied = len(self._equal(ritz)) > 0
+        # From a narrow block Lanczos would see few of the copies again.
+        if full and self._must_turn() and not tied:
             return self._turned(ritz)
+        self.mending |= tied and self.builds >= _STUCK
         # Where the Lanczos relation has just been given up, its estimates are no residuals.
         errors = self._errors(ritz, self._true_norms(ritz), rounded=True)
-        active = np.flatnonzero(errors > self.tolerance)[: self.plan.block]
-        D = self._correction(ritz, active, float(errors.max()))
+        active = np.flatnonzero(errors > self.tolerance)
+        # Of equal values the least settled come last.
+        chosen = (active[::-1] if tied else active)[: self.plan.block]
+        D = self._correction(ritz, chosen, float(errors.max()))
         if full:
             self.basis.restart(ritz, self.plan.kept)
         return self._orthonormal(D)
@@ -388,12 +390,11 @@ class BlockLanczos:
     def _correction(self, ritz: Ritz, active: NDArray[np.intp], error: float) -> NDArray[Any]:
         """Return corrected residuals, or the residuals alone where the surrogate is of no help."""
         R = ritz.residuals(active)
-        if self.correction is None:
-            return R
         self.strikes = 0 if error < _GAIN * self.last_error else self.strikes + 1
         self.last_error = error
         if self.strikes > _STRIKES:
             self.correction = None
+        if self.correction is None:
             return R
         D = self.correction(R, ritz.theta[active], ritz.vectors(slice(0, self.k)))
         return D if np.isfinite(D).all() else R

@@ -96,7 +96,7 @@ class Ritz:
         return np.ascontiguousarray(self.S[:, columns], self.V.dtype)
 
     def equal(self, k: int, spread: float) -> NDArray[np.intp]:
-        """Return the positions of Ritz values equal to the k-th, if there are any beyond it.
+        """Return the positions of the values equal to the k-th, if some are beyond it.
 
         Parameters
         ----------
@@ -108,12 +108,12 @@ class Ritz:
         Returns
         -------
         ndarray of int
-            None where the k-th value has no copy beyond.
+            Empty where the k-th value has no copy beyond.
         """
         found = np.flatnonzero(np.abs(self.theta - self.theta[k - 1]) <= spread)
         return found if found[-1] >= k else found[:0]
 
-    def settled_first(self, equal: NDArray[np.intp], R: NDArray[Any]) -> Ritz:
+    def settled_first(self, equal: NDArray[np.intp], R: NDArray[Any]) -> tuple[Ritz, NDArray[Any]]:
         """Let those of equal Ritz values come first whose residuals are smallest.
 
         Where an eigenvalue has more copies than are wanted, rounding errors bring in one after
@@ -130,11 +130,12 @@ class Ritz:
         -------
         Ritz
             With another basis of their space.
+        ndarray, shape (c,)
+            The norms of its residuals.
         """
-        # What is mixed of values that are not quite equal is a residual too. Singular vectors for
-        # the smallest singular values are the last.
+        # What is mixed of values that are not quite equal is a residual too.
         offsets = np.diag(self.theta[equal] - self.theta[equal].mean())
-        mixture = np.linalg.svd(np.vstack([R, offsets]))[2].conj().T[:, ::-1]
+        _, norms, mixture = np.linalg.svd(np.vstack([R, offsets]), full_matrices=False)
         S = self.S.copy()
-        S[:, equal] = S[:, equal] @ mixture
-        return replace(self, S=S)
+        S[:, equal] = S[:, equal] @ mixture.conj().T[:, ::-1]
+        return replace(self, S=S), norms[::-1]

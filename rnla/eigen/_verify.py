@@ -12,6 +12,8 @@ from rnla.eigen._select import Selection
 _LEAST_STEPS = 3
 _STEPS = 8
 _OUTSIDE = 2
+# How many times longer to wait for a value that is uncertain.
+_LATER = 3
 # Values rise by their residuals at the most, where nothing is missed.
 _SLACK = 1.25
 # What a Ritz value may rise yet, in units of its last rise.
@@ -77,20 +79,47 @@ class Probe:
         k = self.selection.k
         if np.max(self.selection.keys(theta[:k]) - self.keys) > self.allowed:
             return False
+        uncertain = bool(np.max(radii[:k]) > self.allowed)
         if step >= self.end:
-            return True
+            # What has come among the wanted ones has to be known as well as they are.
+            late = step >= self.end + _LATER * (self.end - self.start)
+            return not uncertain or (False if late else None)
         if len(theta) < k + _OUTSIDE:
             return None
         near = self.selection.keys(theta)[k : k + _OUTSIDE]
         risen = float(np.max(near - self.near))
         self.near = near
-        if step < self.start + _LEAST_STEPS or np.max(radii[:k]) > self.allowed:
+        if step < self.start + _LEAST_STEPS or uncertain:
             # What has come among the wanted ones and is still uncertain may yet rise.
             return None
         # A Ritz value that still rises has not come near the eigenvalue it will end at.
         seen = slice(0, k + _OUTSIDE)
         reach = radii[seen] + _TREND * max(risen, 0.0)
         return True if self.selection.distance(theta[seen], reach) > 0 else None
+
+
+def has_copies(theta: NDArray[Any], count: int, allowed: float) -> bool:
+    """Tell whether an eigenvalue has so many copies, or more.
+
+    Parameters
+    ----------
+    theta : ndarray, shape (k,)
+        Ritz values.
+    count : int
+        How many: as many as a block has columns, and it may have hidden others.
+    allowed : float
+        How far each may be from an eigenvalue.
+
+    Returns
+    -------
+    bool
+        False where there are fewer values.
+    """
+    if count > len(theta):
+        return False
+    ordered = np.sort(theta)
+    spread = ordered[count - 1 :] - ordered[: len(ordered) - count + 1]
+    return bool((spread <= 4 * allowed).any())
 
 
 class Patience:

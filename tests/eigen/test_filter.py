@@ -5,6 +5,7 @@ import threading
 import eigen_cases as cases
 import numpy as np
 import pytest
+import scipy.sparse
 from threadpoolctl import threadpool_limits
 
 import rnla
@@ -226,6 +227,34 @@ def test_more_copies_than_are_wanted_are_found_at_once(which, k, rng):
     np.testing.assert_allclose(np.abs(result.values), 1, rtol=0, atol=1e-12)
     # Two at a time, with a search of the complement for each, it takes 1600 and more.
     assert result.n_passes < 1000
+
+
+@pytest.mark.parametrize("tol", [1e-4, 1e-8, 0])
+def test_copies_of_both_signs_are_told_apart(tol, rng):
+    # An even polynomial does not: what it finds are mixtures, which are no eigenvectors of A.
+    ladder = 1 - 4.5e-5 * np.arange(7, 1459)
+    spectrum = np.concatenate([np.ones(17), -np.ones(24), ladder])
+    A = cases.block_diagonal(spectrum, rng)
+    for seed in range(4):
+        result = solve(A, 25, which="LM", tol=tol, rng=seed)
+        assert result.success
+        assert result.verified
+        assert np.abs(np.abs(result.values) - 1).max() < 1.1 * max(tol, 1e-13)
+
+
+def test_null_vectors_are_not_asked_for_symmetry(rng):
+    # The leading ones of a graph with many components, which a polynomial has found.
+    n, parts = 760, 90
+    first = np.repeat(np.arange(parts) * 4, 6)
+    i, j = rng.integers(4, size=(2, len(first))) + first
+    rest = rng.integers(4 * parts, n, size=(2, 3000))
+    rows, columns = np.concatenate([np.stack([i, j]), rest], axis=1)
+    graph = scipy.sparse.coo_array((np.ones(len(rows)), (rows, columns)), shape=(n, n)).tocsr()
+    L = scipy.sparse.csgraph.laplacian(graph + graph.T).tocsr()
+    for tol in (1e-4, 1e-10):
+        w = rnla.eigsh(L, 54, which="SA", tol=tol, rng=rng, return_eigenvectors=False)
+        assert np.abs(w).max() < 1e-3
+    assert np.abs(w).max() < 1e-9
 
 
 def test_a_matrix_that_is_not_quite_symmetric_is_no_deadlock(rng):
