@@ -49,9 +49,10 @@ def test_forward_error_is_within_ten_times_that_of_qr(method, case, rng):
 
 
 def test_a_small_backward_error_does_not_imply_it(rng):
-    # The law rejects a solver that stops at the first iterate with a small backward error.
+    # The law rejects a solver that stops at the first iterate with a small backward error: one that
+    # is so on every machine, for at a quarter of it some stop late enough.
     def content(A, b, seed):
-        return cases.lstsq_refine(A, b, method="spir", rtol=2.5 * EPS, rng=seed).x
+        return cases.lstsq_refine(A, b, method="spir", rtol=10 * EPS, rng=seed).x
 
     with_small_residual = ratios(content, 1e5, 1e-12, rng)
     assert np.median(with_small_residual) > 10
