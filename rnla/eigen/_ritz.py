@@ -110,7 +110,8 @@ class Ritz:
         ndarray of int
             Empty where the k-th value has no copy beyond.
         """
-        found = np.flatnonzero(np.abs(self.theta - self.theta[k - 1]) <= spread)
+        last = self.theta[min(k, len(self.theta)) - 1]
+        found = np.flatnonzero(np.abs(self.theta - last) <= spread)
         return found if found[-1] >= k else found[:0]
 
     def settled_first(self, equal: NDArray[np.intp], R: NDArray[Any]) -> tuple[Ritz, NDArray[Any]]:
