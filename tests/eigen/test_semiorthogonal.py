@@ -1,5 +1,6 @@
 """A basis that is orthonormal to half of the digits knows A in its span to all of them."""
 
+import eigen_cases as cases
 import numpy as np
 import pytest
 
@@ -16,12 +17,7 @@ SPECTRUM = np.concatenate([[60.0, 50.0, 40.0, 30.0], np.linspace(-1, 1, N - 4)])
 
 
 def hermitian(dtype, rng):
-    X = rng.standard_normal((N, N))
-    if np.dtype(dtype).kind == "c":
-        X = X + 1j * rng.standard_normal((N, N))
-    Q = np.linalg.qr(X)[0]
-    A = (Q * SPECTRUM) @ Q.conj().T
-    return ((A + A.conj().T) / 2).astype(dtype)
+    return cases.hermitian(SPECTRUM, rng, dtype)
 
 
 def problem(A):
