@@ -13,10 +13,11 @@ from rnla.eigen._problem import Generalized, Problem, Standard
 from rnla.eigen._select import Selection
 from rnla.eigen._validate import Request
 from rnla.linalg.block import DenseBlock, OperatorBlock, SparseBlock
+from rnla.linalg.skinny import columns_in_one_reading
 
 # Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
-_BLOCK, _BLOCK_FEW, _BLOCK_DENSE, BLOCK_MANY = 4, 2, 8, 16
-_LARGE, _MANY = 1000, 32
+_BLOCK, _BLOCK_FEW, BLOCK_MANY = 4, 2, 16
+_LARGE = 1000
 # Below so many sparse products are with few columns, and a polynomial comes after a trial.
 FEW = 8
 # With so many entries in a row for each wanted vector a polynomial pays; with so many in all, where
@@ -134,5 +135,8 @@ def _block_size(request: Request, problem: Problem) -> int:
     if isinstance(main, SparseBlock) and request.k <= FEW:
         return _BLOCK_FEW
     if isinstance(main, DenseBlock) and request.n >= _LARGE:
-        return BLOCK_MANY if request.k >= _MANY else _BLOCK_DENSE
+        # More columns than one reading multiplies cost more than the steps they save.
+        real = main.dtype.kind == "f"
+        width = columns_in_one_reading(main.dtype) if real else BLOCK_MANY
+        return width if request.k >= 2 * width else width // 2
     return _BLOCK

@@ -17,8 +17,24 @@ _REAL = (np.float32, np.float64)
 # Bytes from which the matrix leaves a core's cache, and BLAS would read and pack it; and rows and
 # columns below which BLAS does not.
 _LEAST_BYTES, _LEAST_COLUMNS, _LEAST_ROWS = 1 << 22, 64, 512
-# The same parts for every number of threads.
-_PART_ROWS, _MOST_PARTS = 256, 64
+# The same parts for every number of threads, which few threads can share out evenly.
+_ROUND_ROWS, _ROUND_PARTS, _MOST_PARTS = 1024, 4, 64
+
+
+def columns_in_one_reading(dtype: Any) -> int:
+    """Return by how many columns the kernels multiply a matrix as fast as they read it.
+
+    Parameters
+    ----------
+    dtype : dtype
+        Of the matrix.
+
+    Returns
+    -------
+    int
+        8 or 16, as vector registers of the processor are wide.
+    """
+    return int(min(_LANES[-1], skinny.WIDEST * 8 // np.dtype(dtype).itemsize))
 
 
 def is_skinny(A: NDArray[Any], width: int) -> bool:
@@ -146,7 +162,7 @@ def _checked(A: NDArray[Any], X: NDArray[Any], rows: int) -> tuple[NDArray[Any],
 
 
 def _row_parts(m: int) -> list[tuple[int, int]]:
-    return even_parts(m, min(_MOST_PARTS, -(-m // _PART_ROWS)))
+    return even_parts(m, min(_MOST_PARTS, _ROUND_PARTS * -(-m // _ROUND_ROWS)))
 
 
 def lanes_for(width: int) -> int:
