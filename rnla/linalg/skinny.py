@@ -12,8 +12,8 @@ from rnla._kernels import skinny
 
 # Columns that the kernel multiplies at a time. One is left to BLAS, which is as fast then, and so
 # are more than these, for which it packs the matrix with profit.
-_LANES = (4, 8, 16)
-_REAL = (np.float32, np.float64)
+LANES = (4, 8, 16)
+REAL = (np.float32, np.float64)
 # Bytes from which the matrix leaves a core's cache, and BLAS would read and pack it; and rows and
 # columns below which BLAS does not.
 _LEAST_BYTES, _LEAST_COLUMNS, _LEAST_ROWS = 1 << 22, 64, 512
@@ -34,7 +34,7 @@ def columns_in_one_reading(dtype: Any) -> int:
     int
         8 or 16, as vector registers of the processor are wide.
     """
-    return int(min(_LANES[-1], skinny.WIDEST * 8 // np.dtype(dtype).itemsize))
+    return int(min(LANES[-1], skinny.WIDEST * 8 // np.dtype(dtype).itemsize))
 
 
 def is_skinny(A: NDArray[Any], width: int) -> bool:
@@ -52,9 +52,9 @@ def is_skinny(A: NDArray[Any], width: int) -> bool:
     bool
         Never for complex matrices and those that are not C-ordered.
     """
-    real = A.dtype in _REAL
+    real = A.dtype in REAL
     large = A.nbytes >= _LEAST_BYTES and A.shape[0] >= _LEAST_ROWS and A.shape[1] >= _LEAST_COLUMNS
-    return bool(real and A.flags.c_contiguous and large and 1 < width <= _LANES[-1])
+    return bool(real and A.flags.c_contiguous and large and 1 < width <= LANES[-1])
 
 
 def multiplied_in_one_reading(A: NDArray[Any], X: NDArray[Any]) -> NDArray[Any] | None:
@@ -148,14 +148,14 @@ def multiply_skinny_transposed(A: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]
 
 def _checked(A: NDArray[Any], X: NDArray[Any], rows: int) -> tuple[NDArray[Any], int]:
     """Return the block as kernels take it, and its columns."""
-    if not A.flags.c_contiguous or A.dtype not in _REAL:
+    if not A.flags.c_contiguous or A.dtype not in REAL:
         raise ValueError(
             f"`A` must be float32 or float64 and C-ordered, got {A.dtype}, strides {A.strides}"
         )
     lanes = lanes_for(X.shape[1])
     if len(X) != rows or X.dtype != A.dtype or not lanes:
         raise ValueError(
-            f"a block of shape ({rows}, b), b <= {_LANES[-1]}, and dtype {A.dtype} is needed, "
+            f"a block of shape ({rows}, b), b <= {LANES[-1]}, and dtype {A.dtype} is needed, "
             f"got {X.shape} and {X.dtype}"
         )
     return padded(X, lanes), lanes
@@ -178,7 +178,7 @@ def lanes_for(width: int) -> int:
     int
         4, 8 or 16; zero for more columns than that.
     """
-    return next((lanes for lanes in _LANES if lanes >= width), 0)
+    return next((lanes for lanes in LANES if lanes >= width), 0)
 
 
 def padded(X: NDArray[Any], lanes: int) -> NDArray[Any]:
