@@ -51,16 +51,16 @@ def add_products(A, X, out, n, columns, lanes, first, last):
 
 
 @kernel
-def add_transposed_products(A, X, out, n, lanes, first, last):
-    """Add ``A[first:last].T @ X[first:last]`` to `out`.
+def add_transposed_products(A, X, out, n, columns, lanes, first, last):
+    """Add ``A[first:last, :columns].T @ X[first:last]`` to `out`.
 
     The matrix is flattened; its rows begin `n` numbers apart. Blocks have rows of length `lanes`.
     """
     tall = _ROWS_16 if lanes == 16 else (_ROWS_8 if lanes == 8 else _ROWS_4)
     few = last - (last - first) % tall
     rest = last - (last - few) % _FEW_ROWS
-    for start in range(0, n, _COLUMNS):
-        stop = min(n, start + _COLUMNS)
+    for start in range(0, columns, _COLUMNS):
+        stop = min(columns, start + _COLUMNS)
         for i in range(first, few, tall):
             _spread(A, X, out, i, start, stop, n, lanes)
         for i in range(few, rest, _FEW_ROWS):

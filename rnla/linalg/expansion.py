@@ -131,7 +131,7 @@ def _take_out(X: NDArray[Any], H: NDArray[Any], rows: NDArray[Any]) -> None:
     (m, n), b = rows.shape, X.shape[1]
     if not X.flags.f_contiguous:
         entries, out = rows.reshape(-1), X.reshape(-1)
-        skinny.add_transposed_products(entries, -H.reshape(-1), out, n, b, 0, m)
+        skinny.add_transposed_products(entries, -H.reshape(-1), out, n, n, b, 0, m)
     elif b in _FEW:
         for x, h in zip(X.T, H.T, strict=True):
             x -= h @ rows

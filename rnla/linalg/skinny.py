@@ -139,7 +139,7 @@ def multiply_skinny_transposed(A: NDArray[Any], X: NDArray[Any]) -> NDArray[Any]
 
     def task(part: int, first: int, last: int) -> None:
         skinny.add_transposed_products(
-            A.reshape(-1), block.reshape(-1), sums[part].reshape(-1), n, lanes, first, last
+            A.reshape(-1), block.reshape(-1), sums[part].reshape(-1), n, n, lanes, first, last
         )
 
     run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])

@@ -24,6 +24,8 @@ _PIECE = 4096
 # For so few columns it pays to stay below so many multiplications, up to which OpenBLAS does not
 # pack its arguments; but not below so many rows.
 _FEW, _UNPACKED, _LEAST_ROWS = 4, 900_000, 64
+# For so many columns sums of many rows are faster in a kernel.
+_UNPACKED_SUMS = (4, 8)
 # From so many sums on kernels that do not pack anything are faster than BLAS.
 _LEAST_SUMS = 150
 
@@ -185,10 +187,12 @@ def without(X: NDArray[Any], V: NDArray[Any], H: NDArray[Any]) -> NDArray[Any]:
     Returns
     -------
     ndarray, shape (n, b)
-        Fortran-ordered.
+        In C order where a kernel is faster than BLAS, else Fortran-ordered.
     """
     rows, C = V.T, np.ascontiguousarray(H.T)
     parts = row_parts(len(V), rows.size * float(len(C)))
+    if X.dtype == H.dtype and X.shape[1] in _UNPACKED_SUMS and _is_unpacked(rows, X):
+        return _unpacked_without(X, rows, H, parts)
     if len(parts) == 1:
         return np.asarray((X.T - C @ rows).T)
     out = np.empty((len(C), len(V)), np.result_type(X, V, H))
@@ -202,6 +206,25 @@ def without(X: NDArray[Any], V: NDArray[Any], H: NDArray[Any]) -> NDArray[Any]:
     with single_threaded_blas():
         run_parts(task, parts)
     return out.T
+
+
+def _unpacked_without(
+    X: NDArray[Any], rows: NDArray[Any], H: NDArray[Any], parts: list[tuple[int, int]]
+) -> NDArray[Any]:
+    (m, n), b = rows.shape, X.shape[1]
+    if X.shape != (n, b) or H.shape != (m, b):
+        raise ValueError(
+            f"blocks of shapes ({n}, {b}) and ({m}, {b}) are needed, got {X.shape} and {H.shape}"
+        )
+    entries, taken, out = rows.reshape(-1), -H.reshape(-1), np.empty((n, b), X.dtype)
+
+    def task(start: int, stop: int) -> None:
+        out[start:stop] = X[start:stop]
+        own, count = out[start:stop].reshape(-1), stop - start
+        skinny.add_transposed_products(entries[start:], taken, own, n, count, b, 0, m)
+
+    run_parts(task, parts)
+    return out
 
 
 def squared_lengths(X: NDArray[Any]) -> NDArray[Any]:
