@@ -41,6 +41,9 @@ _MARGIN, _LEAST = 0.01, 1e-3
 _RANGE = 1e9
 # By the slope of the polynomial residuals in A follow from those in p(A).
 _SLOPE = 3.5
+# Steps for which a basis has room, lest restarts spend what it has lost of its orthogonality; fewer
+# of wide blocks.
+_STEPS, _STEPS_WIDE = 100, 50
 # Numbers in a basis, beyond which restarts are cheaper than memory.
 _MOST_ENTRIES = 1 << 26
 # When to give up; and the size of a basis, in units of k, that shows whether values are hidden.
@@ -170,7 +173,8 @@ def _found(
     # From residuals in p(A) to those in A, relative to an eigenvalue of about this size.
     share = size * polynomial.degree / abs(_SLOPE * polynomial.radius)
     n, block = search.problem.n, max(plan.block, columns)
-    room = min(4 * k + 50 * block, max(4 * k + 50 * plan.block, n // 4))
+    narrow = 4 * k + _STEPS * plan.block
+    room = max(narrow, min(4 * k + _STEPS_WIDE * block, n // 4))
     room = min(room, max(plan.capacity, _MOST_ENTRIES // n), n)
     second = replace(
         plan,

@@ -17,9 +17,9 @@ from rnla.eigen._ritz import Ritz
 from rnla.eigen._verify import Patience, Probe, has_copies
 from rnla.linalg.orth import IndefiniteError, random_block
 
-# In units of eps * ||OP||: what estimates are asked for, what rounding adds to true residuals, and
-# the length below which the remainder of a product is rounding error.
-_FLOOR = 8.0
+# In units of eps * ||OP||: what estimates are asked for, and those of a start, what rounding adds
+# to true residuals, and the length below which the remainder of a product is rounding error.
+_FLOOR, _FLOOR_START = 8.0, 2.0
 _ROUNDING = 120.0
 _NOISE = 10.0
 # Ritz values that differ by less are equal, in the same units: so much for a start.
@@ -227,8 +227,12 @@ class BlockLanczos:
         """Residual norms to reach; those formed from products carry rounding errors."""
         unit = self.eps * self.norm
         sizes = np.maximum(np.abs(ritz.theta[: self.k]), self.eps ** (2 / 3) * self.norm)
-        allowed = np.maximum(self.tolerance * sizes, _FLOOR * unit)
+        floor = _FLOOR_START if self.plan.semiorthogonal else _FLOOR
+        allowed = np.maximum(self.tolerance * sizes, floor * unit)
         rounding = np.full(len(sizes), _ROUNDING * unit)
+        if self.plan.semiorthogonal and self.norm > 0:
+            # What large values of a polynomial round lies along vectors that are wanted as well.
+            rounding *= sizes / self.norm
         if self.plan.squares and self.norm > 0:
             # Residuals of roots are these over the root, and those are held to their own norm.
             share = _ROOT_SHARE * np.sqrt(np.abs(ritz.theta[: self.k]) / self.norm)
@@ -243,8 +247,7 @@ class BlockLanczos:
     def _errors(self, ritz: Ritz, norms: NDArray[Any], *, rounded: bool) -> NDArray[Any]:
         """Residual norms in units of what is allowed, times the tolerance."""
         allowed = self._allowed(ritz, rounded=rounded)
-        # The operator zero allows nothing and leaves nothing over.
-        allowed[allowed == 0] = 1.0
+        allowed[allowed == 0] = 1.0  # The operator zero leaves nothing over either.
         return np.asarray(self.tolerance * norms[: self.k] / allowed)
 
     def _found(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
@@ -297,9 +300,9 @@ class BlockLanczos:
     def _look(self, ritz: Ritz, norms: NDArray[Any]) -> RitzState:
         errors = self._errors(ritz, norms, rounded=self._rounds)
         error = float(errors.max())
-        size = self.basis.size
-        work = self.plan.block * self.problem.n * (size + self.plan.row_cost)
-        self.looks.schedule(self.steps, error, size, work, at_once=self.probe is not None)
+        work = self.plan.block * self.problem.n * (self.basis.size + self.plan.row_cost)
+        once = self.probe is not None
+        self.looks.schedule(self.steps, error, self.basis.size, work, at_once=once)
         return RitzState(
             self.builds,
             error,
@@ -361,8 +364,9 @@ class BlockLanczos:
                     return self._orthonormal(block, noise=0.0)
             return block
         tied = len(self._equal(ritz)) > 0
+        led = self.correction is not None or self.probe is not None or self.mending
         # From a narrow block Lanczos would see few of the copies again.
-        if full and self._must_turn() and not tied:
+        if full and self.builds >= _TURN and not (led or tied):
             return self._turned(ritz)
         self.mending |= tied and self.builds >= _STUCK
         # Where the Lanczos relation has just been given up, its estimates are no residuals.
@@ -374,10 +378,6 @@ class BlockLanczos:
         if full:
             self.basis.restart(ritz, self.plan.kept)
         return self._orthonormal(D)
-
-    def _must_turn(self) -> bool:
-        free = self.correction is None and self.probe is None and not self.mending
-        return free and self.builds >= _TURN
 
     def _turned(self, ritz: Ritz) -> NDArray[Any]:
         """Return the first block of a Lanczos search that starts from what residuals have found."""

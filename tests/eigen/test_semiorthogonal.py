@@ -108,6 +108,7 @@ def test_inaccurate_products_are_noticed(rng):
 def test_ghosts_come_where_nobody_watches(rng, monkeypatch):
     """The control: without the estimate the basis finds its first vectors again."""
     monkeypatch.setattr(BlockLossOfOrthogonality, "advance", lambda *arguments: 0.0)
-    run = Run(problem(hermitian(np.float64, rng)), rng, steps=12)
+    run = Run(problem(hermitian(np.float64, rng)), rng, steps=20)
     assert run.lost > 0.1
+    # The first eigenvalue is there twice.
     assert abs(run.ritz().theta[1] - SPECTRUM[1]) > 1
