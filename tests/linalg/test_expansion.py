@@ -6,7 +6,6 @@ import pytest
 from rnla.linalg.expansion import expanded, is_small
 from rnla.linalg.orth import orthonormal_block
 
-
 # Blocks for BLAS, by columns and whole, and for the kernel, with more rows than it takes at a time.
 SIZES = [(1, 1, 4), (50, 1, 1), (300, 40, 1), (300, 40, 2), (300, 40, 3), (300, 40, 5)]
 SIZES += [(300, 40, 4), (90, 60, 8), (5000, 23, 4), (200, 40, 16)]
