@@ -12,6 +12,7 @@ import rnla
 from rnla.eigen import _filter, solve
 from rnla.eigen._chebyshev import Chebyshev
 from rnla.eigen._complement import Sharpener
+from rnla.eigen._lanczos import BlockLanczos
 from rnla.linalg.block import SparseBlock
 from rnla.linalg.orth import orthonormal_block
 
@@ -322,3 +323,37 @@ def test_a_surrogate_is_left_over(rng):
     np.testing.assert_allclose(result.surrogate.values[:24], spectrum[:24], atol=1e-8)
     again = solve(A, 24, which="LA", surrogate=result, v0=result.vectors, rng=rng)
     assert again.n_matvec < result.n_matvec / 3
+
+
+def corrections(monkeypatch):
+    """Count the steps with A that residuals lead."""
+    count = []
+    original = BlockLanczos._correction
+    monkeypatch.setattr(
+        BlockLanczos, "_correction", lambda *arguments: count.append(1) or original(*arguments)
+    )
+    return count
+
+
+def test_a_start_needs_no_correction_where_the_first_value_towers(monkeypatch, rng):
+    """Rounding errors are relative to the largest value of the polynomial, the others small."""
+    n, k = 3000, 40
+    spectrum = np.concatenate([[5.0], np.linspace(1.5, 1, 60), np.linspace(0.95, -0.9, n - 61)])
+    A, count = cases.block_diagonal(spectrum, rng), corrections(monkeypatch)
+    result = solve(A, k, which="LA", tol=1e-10, rng=rng, verify=False)
+    check(A, result.values, result.vectors, spectrum[:k], 1e-10)
+    assert len(count) == 0
+
+
+def test_a_basis_without_restarts_keeps_its_digits(monkeypatch, rng):
+    """The control of old: room for fifty steps, restarts, and digits that residuals had to mend."""
+    L, exact = cases.square_laplacian(150)
+    mended = []
+    for steps in (100, 50):
+        monkeypatch.setattr(_filter, "_STEPS", steps)
+        with monkeypatch.context() as patch:
+            count = corrections(patch)
+            w, X = rnla.eigsh(L, 6, which="LA", tol=0, rng=np.random.default_rng(0))
+        check(L, w, X, np.sort(exact)[-6:], 0)
+        mended.append(len(count))
+    assert mended[0] < mended[1] / 4
