@@ -14,7 +14,7 @@ from rnla.eigen._looks import Looks
 from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._problem import Problem
 from rnla.eigen._ritz import Ritz
-from rnla.eigen._verify import Patience, Probe, has_copies
+from rnla.eigen._verify import Patience, Probe, Progress, has_copies
 from rnla.linalg.orth import IndefiniteError, random_block
 
 # In units of eps * ||OP||: what estimates are asked for, and those of a start, what rounding adds
@@ -38,9 +38,8 @@ _LOOKS, _REFRESH = 4, 8
 _SQUARE_POWER = 0.45
 # Least columns of the block that searches the complement: one or two would see too little.
 _PROBE = 4
-# Restarts after which residuals have led nowhere: the noise of an operator Lanczos alone tells. And
-# those after which equal values are taken as they are.
-_TURN, _STUCK = 6, 40
+# Restarts after which equal values are taken as they are.
+_STUCK = 40
 # A correction that gains less than this so many times in a row is worse than none.
 _GAIN, _STRIKES = 0.7, 2
 # The accuracy, in decimals, at which Ritz values of the complement tell what they have to.
@@ -86,7 +85,7 @@ class BlockLanczos:
         # Whether to go on with what the complement held.
         self.resumes = True
         self.space: Ritz | None = None
-        self.patience = Patience()
+        self.patience, self.progress = Patience(), Progress()
         self.correction = plan.correction
         self.strikes, self.last_error = 0, np.inf
         self.judged: tuple[Ritz, NDArray[Any]] | None = None
@@ -365,22 +364,23 @@ class BlockLanczos:
             return block
         tied = len(self._equal(ritz)) > 0
         led = self.correction is not None or self.probe is not None or self.mending
-        # From a narrow block Lanczos would see few of the copies again.
-        if full and self.builds >= _TURN and not (led or tied):
-            return self._turned(ritz)
-        self.mending |= tied and self.builds >= _STUCK
         # Where the Lanczos relation has just been given up, its estimates are no residuals.
         errors = self._errors(ritz, self._true_norms(ritz), rounded=True)
+        error = float(errors.max())
+        # From a narrow block Lanczos would see few of the copies again.
+        if full and not (led or tied) and self.progress.ended(self.builds, error):
+            return self._turned(ritz)
+        self.mending |= tied and self.builds >= _STUCK
         active = np.flatnonzero(errors > self.tolerance)
         # Of equal values the least settled come last.
         chosen = (active[::-1] if tied else active)[: self.plan.block]
-        D = self._correction(ritz, chosen, float(errors.max()))
+        D = self._correction(ritz, chosen, error)
         if full:
             self.basis.restart(ritz, self.plan.kept)
         return self._orthonormal(D)
 
     def _turned(self, ritz: Ritz) -> NDArray[Any]:
-        """Return the first block of a Lanczos search that starts from what residuals have found."""
+        """Return a block of what residuals have found: the noise of an operator Lanczos tells."""
         self.lanczos, self.patience = True, Patience()
         X = ritz.vectors(slice(0, self.plan.guarded))
         self.basis.clear()

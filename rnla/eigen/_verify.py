@@ -1,4 +1,4 @@
-"""Two judgements: whether something was missed, and whether waiting still pays."""
+"""Judgements: whether something was missed, and whether waiting, or going on, still pays."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ _LATER = 3
 _SLACK = 1.25
 # What a Ritz value may rise yet, in units of its last rise.
 _TREND = 3.0
+# By how much an error has to fall in so many restarts.
+_FALL, _RESTARTS = 0.1, 6
 
 
 class Probe:
@@ -149,3 +151,33 @@ class Patience:
         else:
             self.looks += 1
         return self.looks >= looks
+
+
+class Progress:
+    """Follows an error from restart to restart."""
+
+    def __init__(self) -> None:
+        self.since: tuple[int, float] | None = None
+
+    def ended(self, restarts: int, error: float) -> bool:
+        """Take note of an error and tell whether it has fallen too little.
+
+        Parameters
+        ----------
+        restarts : int
+            How many there were.
+        error : float
+            The present one.
+
+        Returns
+        -------
+        bool
+            False until there were enough restarts since the first call, or the last answer.
+        """
+        if self.since is None:
+            self.since = restarts, error
+        start, before = self.since
+        if restarts - start < _RESTARTS:
+            return False
+        self.since = restarts, error
+        return error > _FALL * before
