@@ -300,8 +300,8 @@ class BlockLanczos:
         errors = self._errors(ritz, norms, rounded=self._rounds)
         error = float(errors.max())
         work = self.plan.block * self.problem.n * (self.basis.size + self.plan.row_cost)
-        once = self.probe is not None
-        self.looks.schedule(self.steps, error, self.basis.size, work, at_once=once)
+        soon = self.probe is not None
+        self.looks.schedule(self.steps, error, self.basis.size, work, soon=soon)
         return RitzState(
             self.builds,
             error,

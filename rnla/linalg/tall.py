@@ -17,8 +17,9 @@ from rnla.linalg.skinny import lanes_for, padded
 
 # Below so many multiplications waking the pool costs more than it saves.
 _INLINE = 1 << 20
-# The same parts for every number of threads.
+# The same parts for every number of threads: of so many rows, or of fewer with so much work.
 _PART_ROWS, _MOST_PARTS = 4096, 16
+_LEAST_PART_ROWS, _PART_WORK = 512, 1 << 23
 # Rows of a product with BLAS, which stay in the cache.
 _PIECE = 4096
 # For so few columns it pays to stay below so many multiplications, up to which OpenBLAS does not
@@ -45,8 +46,10 @@ def row_parts(n: int, work: float) -> list[tuple[int, int]]:
     list of (int, int)
         Start and stop of each part; a single one where sharing does not pay.
     """
-    count = 1 if work < _INLINE else min(_MOST_PARTS, -(-n // _PART_ROWS))
-    return even_parts(n, count)
+    if work < _INLINE:
+        return even_parts(n, 1)
+    hard = min(n // _LEAST_PART_ROWS, int(work / _PART_WORK))
+    return even_parts(n, min(_MOST_PARTS, max(hard, -(-n // _PART_ROWS))))
 
 
 def pieces(start: int, stop: int, step: int = _PIECE) -> list[slice]:
