@@ -17,7 +17,10 @@ WIDEST = 2 * _BYTES // 8
 
 
 def _rows(lanes):
-    """Return for how many rows sums in double precision, and a row of the block, fit registers."""
+    """Return for how many rows sums in double precision, and a row of the block, fit registers.
+
+    More than 8 rows of 4 columns gain nothing: they are read as fast as memory allows.
+    """
     held = min(lanes, WIDEST) * 8 // _BYTES or 1
     return min(_MOST_ROWS, 2 * lanes, _COUNT - held - 1) // held
 

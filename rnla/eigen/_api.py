@@ -120,7 +120,7 @@ def eigsh(
         seldom pays: the search space would have used them as well.
     block_size : int, optional
         Columns multiplied at a time. Default 4; 2 for a LinearOperator that multiplies vectors
-        only, and for sparse A with k at most 8; 8 or 16 for large dense A; all k, up to 16, with
+        only, and for sparse A with k at most 8; 4 to 16 for large dense A; all k, up to 16, with
         a surrogate.
     verify : bool, default True
         Search the complement of what was found from a random block, for three to ten block

@@ -24,6 +24,7 @@ from rnla.eigen._lanczos import BlockLanczos
 from rnla.eigen._plan import RitzState
 from rnla.eigen._planning import FEW
 from rnla.eigen._select import Selection
+from rnla.eigen._verify import Progress
 from rnla.linalg.gram import GramBlock
 from rnla.linalg.orth import random_block
 
@@ -46,8 +47,11 @@ _SLOPE = 3.5
 _STEPS, _STEPS_WIDE = 100, 50
 # Numbers in a basis, beyond which restarts are cheaper than memory.
 _MOST_ENTRIES = 1 << 26
-# When to give up; and the size of a basis, in units of k, that shows whether values are hidden.
-_MANY_RESTARTS, _PATIENCE = 50, 2.5
+# The size of a basis, in units of k, that shows whether values are hidden.
+_PATIENCE = 2.5
+# The roundoff of which half of the digits are enough. In single precision pairs stayed where half
+# of the digits of the largest value put them.
+_HALVED = 1e-10
 # For so many restarts the matrix itself is tried first, where few vectors are wanted.
 _FEW_RESTARTS = 4
 # Columns to which a block is widened where it hid copies of an eigenvalue.
@@ -184,17 +188,17 @@ def _found(
         tol=search.tolerance * min(1.0, share),
         verify=False,
         estimates=True,
-        semiorthogonal=True,
+        semiorthogonal=bool(np.finfo(dtype).eps < _HALVED),
         squares=False,
         row_cost=plan.row_cost * polynomial.degree,
     )
     finder = BlockLanczos(Filtered(polynomial, dtype), second, search.rng)
-    hidden = False
+    hidden, progress = False, Progress()
     for state in finder.states(X @ random_block(search.rng, (X.shape[1], block), dtype)):
         assert isinstance(state, RitzState)
         inside = state.theta is not None and not state.theta.min() > 1
         hidden = inside and (state.n_iter > 0 or finder.basis.size >= _PATIENCE * k)
-        if state.certified or hidden or state.n_iter > _MANY_RESTARTS:
+        if state.certified or hidden or progress.ended(state.n_iter, state.error):
             break
     search.plan = replace(plan, sharpen=Sharpener(polynomial, second, finder.steps, search.rng))
     # What is left over of a space makes a surrogate.

@@ -72,7 +72,7 @@ def expanded(W: NDArray[Any], V: NDArray[Any], recent: int, noise: float) -> Exp
     Parameters
     ----------
     W : ndarray, shape (n, b)
-        The block.
+        The block, of the dtype of V.
     V : ndarray, shape (n, m)
         Orthonormal, Fortran-ordered.
     recent : int

@@ -192,10 +192,11 @@ def without(X: NDArray[Any], V: NDArray[Any], H: NDArray[Any]) -> NDArray[Any]:
     ndarray, shape (n, b)
         In C order where a kernel is faster than BLAS, else Fortran-ordered.
     """
-    rows, C = V.T, np.ascontiguousarray(H.T)
-    parts = row_parts(len(V), rows.size * float(len(C)))
+    rows = V.T
+    parts = row_parts(len(V), rows.size * float(X.shape[1]))
     if X.dtype == H.dtype and X.shape[1] in _UNPACKED_SUMS and _is_unpacked(rows, X):
         return _unpacked_without(X, rows, H, parts)
+    C = np.ascontiguousarray(H.T)
     if len(parts) == 1:
         return np.asarray((X.T - C @ rows).T)
     out = np.empty((len(C), len(V)), np.result_type(X, V, H))

@@ -357,3 +357,35 @@ def test_a_basis_without_restarts_keeps_its_digits(monkeypatch, rng):
         check(L, w, X, np.sort(exact)[-6:], 0)
         mended.append(len(count))
     assert mended[0] < mended[1] / 4
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.complex64, np.float64])
+@pytest.mark.parametrize("tol", [0, 1e-6])
+def test_a_polynomial_in_single_precision_is_done_as_soon(dtype, tol, rng):
+    """With half of so few digits it never was: a hundred times the products."""
+    n, k = 1665, 10
+    S = scipy.sparse.random_array((n, n), density=6 / n, rng=rng)
+    A = scipy.sparse.csr_array(S + S.T)
+    result = solve(A.astype(dtype), k, which="LA", tol=tol, rng=rng)
+    assert result.success
+    assert result.verified
+    assert result.n_matvec < 1500
+    exact = np.linalg.eigvalsh(A.toarray())[-k:]
+    eps = np.finfo(dtype).eps
+    assert np.abs(result.values - exact).max() < max(tol, 100 * eps) * exact[-1]
+
+
+def test_a_search_with_the_polynomial_that_gains_nothing_ends(monkeypatch, rng):
+    """Whatever it has found then is a start like any other."""
+    spectrum = np.concatenate([np.linspace(1.5, 1, 60), np.linspace(0.95, -0.9, 1440)])
+    A = cases.block_diagonal(spectrum, rng)
+    monkeypatch.setattr(_filter, "_STEPS", 15)
+    original = BlockLanczos._settled
+    monkeypatch.setattr(
+        BlockLanczos,
+        "_settled",
+        lambda self, *given: not self.plan.semiorthogonal and original(self, *given),
+    )
+    result = solve(A, 30, which="LA", tol=1e-8, rng=rng)
+    check(A, result.values, result.vectors, spectrum[:30], 1e-8)
+    assert result.n_matvec < 15_000
