@@ -10,8 +10,9 @@ from rnla.eigen._problem import Problem, Standard
 from rnla.linalg.block import DenseBlock
 
 # Steps that LAPACK takes as long as, for each row of a matrix so large that its reading is all that
-# counts, and the rows of one whose reading takes as long as the rest of a step.
-_PER_ROW, _OVERHEAD_ROWS = 0.1, 1000
+# counts, and the rows of one whose reading takes as long as the rest of a step; for blocks of so many
+# columns, of which what does not depend on their number is worth as much.
+_PER_ROW, _OVERHEAD_ROWS, _COLUMNS = 0.1, 1000, 8
 # The part of these steps after which a rate is known, but not before a basis holds so many times
 # the wanted vectors; and how often all of the steps may be spent.
 _TRIAL, _LEAST_SIZE, _MOST = 0.2, 6, 2.0
@@ -100,4 +101,5 @@ def outlook_for(problem: Problem, search: BlockLanczos) -> Outlook | None:
     n = problem.n
     if type(problem) is not Standard or not isinstance(problem.main, DenseBlock):
         return None
-    return Outlook(search, _PER_ROW * n / (1 + (_OVERHEAD_ROWS / n) ** 2))
+    cost = (_COLUMNS + search.plan.block) / (2 * _COLUMNS)
+    return Outlook(search, _PER_ROW * n / (1 + (_OVERHEAD_ROWS / n) ** 2) / cost)
