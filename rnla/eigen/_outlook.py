@@ -10,8 +10,8 @@ from rnla.eigen._problem import Problem, Standard
 from rnla.linalg.block import DenseBlock
 
 # Steps that LAPACK takes as long as, for each row of a matrix so large that its reading is all that
-# counts, and the rows of one whose reading takes as long as the rest of a step; for blocks of so many
-# columns, of which what does not depend on their number is worth as much.
+# counts, and the rows of one whose reading takes as long as the rest of a step; for blocks of so
+# many columns, which cost as much as what does not depend on their number.
 _PER_ROW, _OVERHEAD_ROWS, _COLUMNS = 0.1, 1000, 8
 # The part of these steps after which a rate is known, but not before a basis holds so many times
 # the wanted vectors; and how often all of the steps may be spent.
