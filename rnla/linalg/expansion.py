@@ -87,6 +87,8 @@ def expanded(W: NDArray[Any], V: NDArray[Any], recent: int, noise: float) -> Exp
         With a block where the second projection took little, no column is noise, and columns are
         far from dependent.
     """
+    if len(W) != len(V):
+        raise ValueError(f"a block of shape ({len(V)}, b) is needed, got {W.shape}")
     rows, last = V.T, V.T[recent:]
     fits = W.dtype == rows.dtype and W.dtype in REAL and W.shape[1] in LANES
     X = np.array(W, order="C" if fits and rows.flags.c_contiguous else "F")
@@ -110,10 +112,15 @@ def expanded(W: NDArray[Any], V: NDArray[Any], recent: int, noise: float) -> Exp
     return Expansion(X, near, H, length, block)
 
 
+def _is_for_kernel(X: NDArray[Any]) -> bool:
+    # Blocks that BLAS would pack are the only ones here in C order.
+    return not X.flags.f_contiguous
+
+
 def _coordinates(X: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
-    """Return ``rows.conj() X``: by the kernel for blocks in C order, which BLAS would pack."""
+    """Return ``rows.conj() X``."""
     (m, n), b = rows.shape, X.shape[1]
-    if not X.flags.f_contiguous:
+    if _is_for_kernel(X):
         H = np.zeros((m, b), X.dtype)
         skinny.add_products(rows.reshape(-1), X.reshape(-1), H.reshape(-1), n, n, b, 0, m)
         return H
@@ -129,7 +136,7 @@ def _coordinates(X: NDArray[Any], rows: NDArray[Any]) -> NDArray[Any]:
 def _take_out(X: NDArray[Any], H: NDArray[Any], rows: NDArray[Any]) -> None:
     """Subtract ``rows^T H`` from X, in place."""
     (m, n), b = rows.shape, X.shape[1]
-    if not X.flags.f_contiguous:
+    if _is_for_kernel(X):
         entries, out = rows.reshape(-1), X.reshape(-1)
         skinny.add_transposed_products(entries, -H.reshape(-1), out, n, n, b, 0, m)
     elif b in _FEW:
@@ -142,7 +149,7 @@ def _take_out(X: NDArray[Any], H: NDArray[Any], rows: NDArray[Any]) -> None:
 
 def _times(X: NDArray[Any], M: NDArray[Any]) -> NDArray[Any]:
     """Return ``X M``, in the order of X."""
-    return np.asarray((M.T @ X.T).T if X.flags.f_contiguous else X @ M)
+    return np.asarray(X @ M if _is_for_kernel(X) else (M.T @ X.T).T)
 
 
 def _orthonormal(X: NDArray[Any], G: NDArray[Any]) -> NDArray[Any] | None:

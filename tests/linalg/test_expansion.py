@@ -71,3 +71,11 @@ def test_only_blocks_with_columns_are_small():
     assert is_small(np.empty((100, 20)), 4)
     assert not is_small(np.empty((100, 20)), 0)
     assert not is_small(np.empty((100_000, 100)), 4)
+
+
+@pytest.mark.parametrize("rows", [29, 31])
+@pytest.mark.parametrize("b", [1, 3, 4])
+def test_blocks_of_another_length_are_refused(rows, b, rng):
+    V = np.asfortranarray(orthonormal_block(rng.standard_normal((30, 5))))
+    with pytest.raises(ValueError, match=r"a block of shape \(30, b\) is needed"):
+        expanded(rng.standard_normal((rows, b)), V, 2, 1e-15)
