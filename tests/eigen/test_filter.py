@@ -335,14 +335,16 @@ def corrections(monkeypatch):
     return count
 
 
-def test_a_start_needs_no_correction_where_the_first_value_towers(monkeypatch, rng):
+def test_a_start_needs_few_corrections_where_the_first_values_tower(monkeypatch, rng):
     """Rounding errors are relative to the largest value of the polynomial, the others small."""
     n, k = 3000, 40
-    spectrum = np.concatenate([[5.0], np.linspace(1.5, 1, 60), np.linspace(0.95, -0.9, n - 61)])
+    spectrum = np.concatenate(
+        [[9, 7, 6, 5], np.linspace(1.5, 1, 60), np.linspace(0.99, -0.9, n - 64)]
+    )
     A, count = cases.block_diagonal(spectrum, rng), corrections(monkeypatch)
     result = solve(A, k, which="LA", tol=1e-10, rng=rng, verify=False)
     check(A, result.values, result.vectors, spectrum[:k], 1e-10)
-    assert len(count) == 0
+    assert len(count) <= 3
 
 
 def test_a_basis_without_restarts_keeps_its_digits(monkeypatch, rng):

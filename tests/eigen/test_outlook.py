@@ -10,6 +10,7 @@ from scipy.sparse.linalg import LinearOperator
 import rnla
 from rnla._core.status import Status
 from rnla.eigen import solve
+from rnla.eigen._looks import Looks
 from rnla.eigen._outlook import Outlook
 
 
@@ -92,3 +93,10 @@ def test_the_rate_decides():
 
 def test_found_pairs_may_be_verified_for_a_while():
     assert late_at(np.full(300, 1e-12), 100) == 201
+
+
+def test_a_second_search_looks_seldom_only_where_looks_are_dear():
+    for size, stride in ((20, 1), (400, 2), (2000, 2)):
+        looks = Looks(1e-10, 0)
+        looks.schedule(10, 1e-12, size, 1e6, soon=True)
+        assert looks.next == 10 + stride
