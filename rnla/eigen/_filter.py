@@ -44,7 +44,7 @@ _RANGE = 1e9
 _SLOPE = 3.5
 # Steps for which a basis has room, lest restarts spend what it has lost of its orthogonality; fewer
 # of wide blocks.
-_STEPS, _STEPS_WIDE = 100, 50
+_STEPS, _STEPS_WIDE = 128, 50
 # Numbers in a basis, beyond which restarts are cheaper than memory.
 _MOST_ENTRIES = 1 << 26
 # The size of a basis, in units of k, that shows whether values are hidden.
@@ -52,8 +52,9 @@ _PATIENCE = 2.5
 # The roundoff of which half of the digits are enough. In single precision pairs stayed where half
 # of the digits of the largest value put them.
 _HALVED = 1e-10
-# For so many restarts the matrix itself is tried first, where few vectors are wanted.
-_FEW_RESTARTS = 4
+# With so many products of a column the matrix itself is tried first, where few vectors are wanted:
+# with half of them if that has not brought this part of the digits.
+_TRIED, _PART_OF_DIGITS = 100, 0.25
 # Columns to which a block is widened where it hid copies of an eigenvalue.
 _MOST_COLUMNS = 16
 # Columns where the first eigenvalue has many copies: its Ritz values then differ by less than this
@@ -93,14 +94,10 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
     """
     plan, main, count = search.plan, search.problem.main, search.k + _GUARD
     if search.k < FEW:
-        state, stop = yield from _tried(search, start)
-        if stop:
-            yield state
+        state = yield from _tried(search, start)
+        if state is None:
             return
         start = state.x
-        if state.certified:
-            yield from search.states(start)
-            return
     density = spectral_density(search.problem, plan.selection, search.rng)
     theta = density.ritz.theta
     near = density.ritz.vectors(slice(0, min(count, len(theta))))
@@ -153,20 +150,32 @@ def _widened(
 
 def _tried(
     search: BlockLanczos, start: NDArray[Any] | None
-) -> Generator[State, bool | None, tuple[State, bool]]:
-    """Search with the matrix for a while, which is enough where the wanted values lie apart.
+) -> Generator[State, bool | None, State | None]:
+    """Search with the matrix, which is enough where the wanted values lie apart.
 
-    Returns the last state, and whether the caller has asked to stop.
+    Fewer columns take fewer products, and copies that they do not see the search of the complement
+    does. Returns the last state if the pairs are not found after a while.
     """
-    plan = replace(search.plan, verify=False)
-    explorer, stop = BlockLanczos(search.problem, plan, search.rng), False
-    states = explorer.states(start)
+    plan = search.plan
+    block = plan.block if start is not None and start.shape[1] > plan.tried else plan.tried
+    room = min(search.k + _TRIED, _MOST_ENTRIES // search.problem.n, search.problem.n)
+    plan = replace(plan, block=block, capacity=max(plan.capacity, room))
+    trial = BlockLanczos(search.problem, plan, search.rng)
+    states = trial.states(start)
     state = next(states)
-    while not state.certified and state.n_iter < _FEW_RESTARTS:
-        stop = bool((yield state))
-        state = states.send(stop)
-    search.noise = explorer.noise
-    return state, stop
+    while trial.searched or state.certified or not _is_hopeless(trial, state):
+        stop = yield state
+        try:
+            state = states.send(bool(stop))
+        except StopIteration:
+            return None
+    search.noise = trial.noise
+    return state
+
+
+def _is_hopeless(trial: BlockLanczos, state: State) -> bool:
+    late = state.error > trial.tolerance**_PART_OF_DIGITS
+    return trial.steps * trial.plan.block >= (_TRIED // 2 if late else _TRIED)
 
 
 def _found(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-# What the eigenvalues of T cost per cube of their number, and the calls of a step, in its
-# multiplications; how much less than steps looks should cost, and the most steps from one look to
-# the next, also where few may be enough.
-_LOOK_PRICE, _CALLS, _LESS, _MOST_STRIDE, _SOON = 10.0, 3e6, 4.0, 8.0, 2.0
+# What the eigenvalues of T cost per cube of their number, the calls of a look, and those of a step,
+# in multiplications of the step.
+_LOOK_PRICE, _LOOK_CALLS, _CALLS = 10.0, 1e6, 3e6
+# The most steps from one look to the next; where few may be enough, how much less than steps looks
+# should cost, and again the most steps.
+_MOST_STRIDE, _LESS, _SOON = 8.0, 4.0, 2.0
 
 
 class Looks:
@@ -33,7 +35,9 @@ class Looks:
     def schedule(self, step: int, error: float, size: int, work: float, *, soon: bool) -> None:
         """Choose the next look: half way to where the error will be small enough.
 
-        It is not put off so long that looking would cost little beside the steps.
+        It is not put off so long that a step too many would cost more than looks: with p for the
+        price of a look in steps, N steps cost ``N p / m + m / 2`` more where every m-th is followed
+        by a look, least for ``m = sqrt(2 N p)``.
 
         Parameters
         ----------
@@ -48,8 +52,11 @@ class Looks:
         soon : bool
             Whether few steps may be enough.
         """
-        stride = 1 + _LESS * _LOOK_PRICE * size**3 / (_CALLS + work)
-        stride = min(stride / 2, _SOON) if soon else min(stride, _MOST_STRIDE)
+        spectrum, price = _LOOK_PRICE * size**3, _CALLS + work
+        if soon:
+            stride = min((1 + _LESS * spectrum / price) / 2, _SOON)
+        else:
+            stride = min(np.sqrt(2 * step * (_LOOK_CALLS + spectrum) / price), _MOST_STRIDE)
         before, self.last = self.last, (step, error)
         if before is not None and self.tolerance < error < before[1]:
             rate = np.log(before[1] / error) / (step - before[0])

@@ -55,6 +55,8 @@ class Plan:
         Residual norms relative to the Ritz values.
     verify : bool
         Whether to search the complement in the end.
+    tried : int
+        Columns at a time in a first trial of A itself, where a polynomial may follow.
     row_cost : float
         Multiplications in a product, for each of its entries.
     keeps_space : bool
@@ -81,6 +83,7 @@ class Plan:
     capacity: int
     tol: float
     verify: bool
+    tried: int = 1
     row_cost: float = np.inf
     keeps_space: bool = False
     watched: bool = False

@@ -17,6 +17,8 @@ from rnla.linalg.skinny import columns_in_one_reading
 
 # Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
 _BLOCK, _BLOCK_FEW, BLOCK_MANY = 4, 2, 16
+# At first one column, where a search with more may follow.
+_BLOCK_TRIED = 1
 _LARGE = 1000
 # Below so many sparse products are with few columns, and a polynomial comes after a trial.
 FEW = 8
@@ -80,6 +82,7 @@ def plan_for(request: Request, problem: Problem, selection: Selection, options: 
         capacity=capacity,
         tol=request.tol * (_PENCIL if isinstance(problem, Generalized) else 1.0),
         verify=options.verify,
+        tried=options.block_size or _BLOCK_TRIED,
         row_cost=_row_cost(problem),
         keeps_space=options.keep_surrogate,
         watched=options.callback is not None,

@@ -1,0 +1,118 @@
+"""Few eigenvalues of a sparse matrix: A itself is tried first, one column at a time."""
+
+import eigen_cases as cases
+import numpy as np
+import pytest
+import scipy.sparse
+import scipy.sparse.linalg
+
+from rnla import ConvergenceWarning
+from rnla.eigen import _filter, solve
+from rnla.eigen._lanczos import BlockLanczos
+
+SPECTRA = {
+    "slow": np.exp(-np.arange(3000) / 20),
+    "fast": 1 / (1.0 + np.arange(3000)),
+    "outliers": np.concatenate([np.linspace(5, 2, 8), np.linspace(1, 0, 2992)]),
+}
+
+
+def trials(monkeypatch):
+    """Keep what searches without a polynomial, in order."""
+    made = []
+
+    class Kept(BlockLanczos):
+        def __init__(self, *arguments):
+            super().__init__(*arguments)
+            made.append(self)
+
+    monkeypatch.setattr(_filter, "BlockLanczos", Kept)
+    return made
+
+
+def arpack_products(A, k, tol, rng):
+    count = []
+    counted = scipy.sparse.linalg.LinearOperator(
+        A.shape, matvec=lambda x: count.append(1) or A @ x, dtype=A.dtype
+    )
+    scipy.sparse.linalg.eigsh(counted, k, which="LA", tol=tol, v0=rng.uniform(-1, 1, A.shape[0]))
+    return len(count)
+
+
+@pytest.mark.parametrize("name", sorted(SPECTRA))
+@pytest.mark.parametrize("k", [1, 3, 6])
+@pytest.mark.parametrize("tol", [0, 1e-8])
+def test_no_more_products_than_of_a_vector_that_is_restarted(name, k, tol, rng):
+    A = cases.block_diagonal(SPECTRA[name], rng)
+    theirs = arpack_products(A, k, tol, rng)
+    ours = solve(A, k, which="LA", tol=tol, rng=rng, verify=False)
+    assert ours.success
+    # The residuals of the pairs are formed with k more.
+    assert ours.n_matvec <= theirs + k
+    whole = solve(A, k, which="LA", tol=tol, rng=rng)
+    assert whole.verified
+    assert whole.n_matvec <= theirs + k + 32
+    wanted = SPECTRA[name][:k]
+    assert np.abs(whole.values - wanted[::-1]).max() <= max(tol, 1e-14) * wanted[0]
+    assert cases.orthonormality(whole.vectors) < 100 * np.finfo(float).eps
+
+
+@pytest.mark.parametrize("copies", [2, 4, 7])
+@pytest.mark.parametrize("tol", [0, 1e-10, 1e-6])
+def test_copies_that_one_column_does_not_see_are_found(copies, tol, rng):
+    spectrum = np.concatenate([np.repeat(np.exp(-np.arange(8) / 8), copies), np.zeros(1400)])
+    A = cases.block_diagonal(np.sort(spectrum)[::-1][:1400], rng)
+    for k in (1, copies, 7):
+        result = solve(A, k, which="LA", tol=tol, rng=rng)
+        assert result.verified
+        wanted = np.sort(spectrum)[-k:]
+        assert np.abs(result.values - wanted).max() <= max(tol, 1e-14)
+        assert cases.orthonormality(result.vectors) < 100 * np.finfo(float).eps
+
+
+def test_a_trial_without_prospects_is_short(monkeypatch, rng):
+    made = trials(monkeypatch)
+    L, exact = cases.square_laplacian(60)
+    result = solve(L, 3, which="LA", tol=1e-10, rng=rng)
+    assert result.verified
+    assert np.abs(result.values - np.sort(exact)[-3:]).max() < 1e-9
+    trial = made[0]
+    assert trial.plan.block == 1
+    assert _filter._TRIED / 2 <= trial.steps <= 0.6 * _filter._TRIED
+    assert len(made) > 1
+
+
+def test_blocks_that_are_asked_for_are_taken(monkeypatch, rng):
+    made = trials(monkeypatch)
+    A = cases.block_diagonal(SPECTRA["slow"], rng)
+    solve(A, 3, which="LA", rng=rng, block_size=3)
+    assert [each.plan.block for each in made] == [3]
+    del made[:]
+    # A start of two vectors is no start of a space from one.
+    solve(A, 3, which="LA", rng=rng, v0=rng.standard_normal((3000, 2)))
+    assert [each.plan.block for each in made] == [2]
+
+
+def test_a_trial_may_be_stopped(rng):
+    L, _ = cases.square_laplacian(60)
+
+    def stop(state):
+        raise StopIteration
+
+    with pytest.warns(ConvergenceWarning, match="StopIteration"):
+        result = solve(L, 3, which="LA", tol=1e-10, rng=rng, callback=stop)
+    assert result.status.name == "STOPPED_BY_CALLBACK"
+    assert not result.verified
+    assert result.vectors.shape == (3600, 3)
+    assert result.n_matvec <= 6
+
+
+def test_few_vectors_fit_into_little_memory(monkeypatch, rng):
+    """A basis that is restarted finds the same."""
+    monkeypatch.setattr(_filter, "_MOST_ENTRIES", 1)
+    made = trials(monkeypatch)
+    A = cases.block_diagonal(SPECTRA["slow"], rng)
+    result = solve(A, 6, which="LA", rng=rng)
+    assert result.verified
+    assert np.abs(result.values - SPECTRA["slow"][5::-1]).max() < 1e-14
+    assert made[0].plan.capacity < 50
