@@ -45,15 +45,7 @@ class Chebyshev:
         ndarray, shape (n, b)
             C-ordered.
         """
-        before = np.ascontiguousarray(X)
-        zero = np.zeros_like(before)
-        now = self.main.product_minus(before, zero, 1 / self.radius, self.center)
-        for _ in range(self.degree - 1):
-            now, before = (
-                self.main.product_minus(now, before, 2 / self.radius, self.center),
-                now,
-            )
-        return now
+        return self.main.chebyshev(X, self.degree, self.center, self.radius)
 
     def at(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return the polynomial of numbers.

@@ -13,8 +13,9 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 
 from rnla._core.checks import as_inexact, inexact_dtype
 from rnla._core.scan import largest_entry
+from rnla.linalg.chebyshev import chebyshev_csr
 from rnla.linalg.skinny import multiplied_in_one_reading
-from rnla.linalg.spmm import by_real_parts, checked_rows, multiply_csr, multiply_csr_minus
+from rnla.linalg.spmm import by_real_parts, checked_rows, multiply_csr
 
 # GEMM on so few columns is slower than as many GEMVs.
 _FEW_COLUMNS = 3
@@ -80,9 +81,13 @@ class BlockOperator(ABC):
             raise ValueError(f"a block of shape ({rows}, b) is needed, got {X.shape}")
         self.n_matvec += X.shape[1]
         self.n_passes += 1
-        dtype = np.result_type(self.dtype, np.complex64) if X.dtype.kind == "c" else self.dtype
-        result: NDArray[Any] = apply(X.astype(dtype, copy=False))
+        result: NDArray[Any] = apply(self._converted(X))
         return result
+
+    def _converted(self, X: NDArray[Any]) -> NDArray[Any]:
+        """Return a block in the working precision."""
+        dtype = np.result_type(self.dtype, np.complex64) if X.dtype.kind == "c" else self.dtype
+        return X.astype(dtype, copy=False)
 
     @abstractmethod
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
@@ -207,26 +212,28 @@ class SparseBlock(BlockOperator):
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
         return multiply_csr(self.rows, X)
 
-    def product_minus(
-        self, X: NDArray[Any], Y: NDArray[Any], scale: float, shift: float
+    def chebyshev(
+        self, X: NDArray[Any], degree: int, center: float, radius: float
     ) -> NDArray[Any]:
-        """Return ``scale (A X - shift X) - Y`` without a pass over memory for the difference.
+        """Return ``T_d((A - center I) / radius) X`` for a square matrix.
 
         Parameters
         ----------
-        X, Y : ndarray, shape (n, b)
-            C-ordered, in the working precision.
-        scale, shift : float
-            Of the recurrence.
+        X : ndarray, shape (n, b)
+            Any layout.
+        degree : int
+            d, positive.
+        center, radius : float
+            Of the interval on which the polynomial stays within [-1, 1], if A is Hermitian.
 
         Returns
         -------
-        ndarray, shape (m, b)
+        ndarray, shape (n, b)
             C-ordered.
         """
-        return self._counted(
-            lambda Z: multiply_csr_minus(self.rows, Z, Y, scale, shift), X, self.shape[1]
-        )
+        self.n_matvec += degree * X.shape[1]
+        self.n_passes += degree
+        return chebyshev_csr([self.rows], self._converted(X), degree, center, radius)
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.dtype.kind == "c":

@@ -7,7 +7,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from rnla.linalg.block import BlockOperator, SparseBlock
-from rnla.linalg.spmm import multiply_csr, multiply_csr_minus
+from rnla.linalg.chebyshev import chebyshev_csr
+from rnla.linalg.spmm import multiply_csr
 
 
 class GramBlock(BlockOperator):
@@ -31,36 +32,39 @@ class GramBlock(BlockOperator):
         """Multiplications for a column."""
         return 2 * int(self._first.nnz)
 
-    def _half(self, X: NDArray[Any]) -> NDArray[Any]:
-        self.A.n_matvec += 2 * X.shape[1]
-        self.A.n_passes += 2
-        return multiply_csr(self._first, X)
+    def _count(self, products: int, width: int) -> None:
+        self.A.n_matvec += 2 * products * width
+        self.A.n_passes += 2 * products
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
-        return multiply_csr(self._second, self._half(X))
+        self._count(1, X.shape[1])
+        return multiply_csr(self._second, multiply_csr(self._first, X))
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         return self._product(X)
 
-    def product_minus(
-        self, X: NDArray[Any], Y: NDArray[Any], scale: float, shift: float
+    def chebyshev(
+        self, X: NDArray[Any], degree: int, center: float, radius: float
     ) -> NDArray[Any]:
-        """Return ``scale (A^H A X - shift X) - Y``.
+        """Return ``T_d((A^H A - center I) / radius) X``.
 
         Parameters
         ----------
-        X, Y : ndarray, shape (n, b)
-            C-ordered, in the working precision.
-        scale, shift : float
-            Of the recurrence.
+        X : ndarray, shape (n, b)
+            Any layout.
+        degree : int
+            d, positive.
+        center, radius : float
+            Of the interval on which the polynomial stays within [-1, 1].
 
         Returns
         -------
         ndarray, shape (n, b)
             C-ordered.
         """
-        return self._counted(
-            lambda Z: multiply_csr_minus(self._second, self._half(Z), Y, scale, shift, Z),
-            X,
-            self.shape[1],
+        self.n_matvec += degree * X.shape[1]
+        self.n_passes += degree
+        self._count(degree, X.shape[1])
+        return chebyshev_csr(
+            [self._first, self._second], self._converted(X), degree, center, radius
         )

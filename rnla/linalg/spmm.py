@@ -82,7 +82,8 @@ def _multiply(
 
     inline = A.nnz * max(width, _FEW) < _FEW * _INLINE_ENTRIES
     parts = 1 if inline else _PARTS_PER_THREAD * get_num_threads()
-    run_parts(task, _balanced_rows(A.indptr, parts))
+    cuts = row_cuts(A.indptr, parts)
+    run_parts(task, [(start, stop) for start, stop in pairwise(cuts) if start < stop])
     return out
 
 
@@ -146,16 +147,29 @@ def _column_groups(width: int, counts: tuple[int, ...]) -> list[tuple[int, int]]
     return groups
 
 
-def _balanced_rows(indptr: NDArray[Any], count: int) -> list[tuple[int, int]]:
-    """Cut the rows into pieces of about as many entries each; a row counts as one more."""
+def row_cuts(indptr: NDArray[Any], count: int) -> list[int]:
+    """Cut the rows into pieces of about as many entries each; a row counts as one more.
+
+    Parameters
+    ----------
+    indptr : ndarray of int, shape (m + 1,)
+        Of a CSR array.
+    count : int
+        Pieces, of which some may be empty.
+
+    Returns
+    -------
+    list of int
+        Where pieces start, and m.
+    """
     m = len(indptr) - 1
 
     def work(row: int) -> int:
         return int(indptr[row]) + row
 
     total = work(m)
-    cuts = [bisect_left(range(m), total * part // count, key=work) for part in range(1, count)]
-    return [(start, stop) for start, stop in pairwise([0, *cuts, m]) if start < stop]
+    inner = [bisect_left(range(m), total * part // count, key=work) for part in range(1, count)]
+    return [0, *inner, m]
 
 
 def checked_rows(A: Any) -> Any:

@@ -8,7 +8,7 @@ from rnla.eigen import _filter, _svds_gram, svds
 from rnla.eigen._golub_kahan import GolubKahan
 from rnla.eigen._svds_check import check_request
 from rnla.eigen._svds_solve import singular_triplets
-from rnla.linalg import gram, spmm
+from rnla.linalg import block, chebyshev, gram
 from rnla.linalg.block import SparseBlock
 from rnla.testing import haar
 
@@ -171,10 +171,13 @@ def test_every_product_is_counted(name, monkeypatch, rng):
 
         return multiply
 
-    for module in (gram, spmm):
-        for multiply in ("multiply_csr", "multiply_csr_minus"):
-            monkeypatch.setattr(module, multiply, counting(getattr(module, multiply)))
-    monkeypatch.setattr("rnla.linalg.block.multiply_csr", spmm.multiply_csr)
+    def polynomial(matrices, X, degree, *rest):
+        columns.extend(len(matrices) * degree * [X.shape[1]])
+        return chebyshev.chebyshev_csr(matrices, X, degree, *rest)
+
+    for module in (gram, block):
+        monkeypatch.setattr(module, "multiply_csr", counting(module.multiply_csr))
+        monkeypatch.setattr(module, "chebyshev_csr", polynomial)
     result = solve(block_diagonal(spectra()[name], rng, tall=40), 12, rng)
     assert result.n_matvec == sum(columns)
     assert result.n_passes == len(columns)
@@ -187,13 +190,12 @@ def test_the_operator(rng):
         for B in (A, A.conj().T.tocsr()):
             G = gram.GramBlock(SparseBlock(B))
             X = rng.standard_normal((48, 3)).astype(dtype)
-            Y = rng.standard_normal((48, 3)).astype(dtype)
             expected = (A.conj().T @ A) @ X
             np.testing.assert_allclose(G.product(X), expected, rtol=0, atol=1e-13)
-            np.testing.assert_allclose(
-                G.product_minus(X, Y, 2.0, 0.3), 2 * (expected - 0.3 * X) - Y, rtol=0, atol=1e-13
-            )
-            assert G.A.n_matvec == 12
+            first = 2 * (expected - 0.3 * X)
+            second = 4 * (A.conj().T @ A @ first - 0.3 * first) - X
+            np.testing.assert_allclose(G.chebyshev(X, 2, 0.3, 0.5), second, rtol=0, atol=1e-12)
+            assert G.A.n_matvec == 18
 
 
 def test_it_is_for_many_triplets_of_sparse_matrices_alone(starts, rng):
