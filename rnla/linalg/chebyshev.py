@@ -69,9 +69,9 @@ def chebyshev_csr(
     threads = get_num_threads()
     work = degree * sum(A.nnz for A in matrices) * max(width, _FEW)
     helpers = threads if work >= _FEW * _INLINE else 1
+    cuts = [np.array(row_cuts(A.indptr, _PARTS_PER_THREAD * helpers)) for A in matrices]
     arguments = (
-        tuple((A.indptr, A.indices, A.data) for A in (first, last)),
-        tuple(np.array(row_cuts(A.indptr, _PARTS_PER_THREAD * helpers)) for A in (first, last)),
+        tuple((A.indptr, A.indices, A.data) for A in (first, last)), (cuts[0], cuts[-1]),
         _ROWS, blocks, between, width, degree, (scale, 2 * scale, X.dtype.type(center)),
         np.zeros(2 * spmm.DONE, np.int64), _LOOKS,
     )  # fmt: skip

@@ -165,7 +165,7 @@ def row_cuts(indptr: NDArray[Any], count: int) -> list[int]:
     m = len(indptr) - 1
 
     def work(row: int) -> int:
-        return int(indptr[row]) + row
+        return int(indptr.item(row)) + row
 
     total = work(m)
     inner = [bisect_left(range(m), total * part // count, key=work) for part in range(1, count)]
