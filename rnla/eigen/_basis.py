@@ -82,6 +82,7 @@ class Basis:
         self._recent: int | None = None
         self._semiorthogonal = semiorthogonal
         self._loss: BlockLossOfOrthogonality | None = None
+        self._first: NDArray[Any] | None = None
         # Whether the next block has to be projected whatever the estimate says.
         self._suspect = True
         self._allocate()
@@ -159,9 +160,21 @@ class Basis:
             self.leak = self._loss.noise * self.norm
             H[:before] = 0
         self._append(H)
-        if start == 0:
-            self.problem.check_hermitian(H, self.length)
+        if before in (None, 0):
+            self._check_hermitian(Q, H, remainder)
         return remainder
+
+    def _check_hermitian(self, Q: NDArray[Any], H: NDArray[Any], remainder: NDArray[Any]) -> None:
+        """Compare ``<Q, OP Q>`` and ``<OP Q, Q>`` for the first block, or the first two columns."""
+        if self.size == Q.shape[1]:
+            self.problem.check_hermitian(H, self.length)
+            # A single real column tells nothing: the next one has to be there as well.
+            self._first = remainder if self.size == 1 else None
+        elif self._first is not None:
+            below = self.problem.image(Q[:, :1]).conj().T @ self._first
+            first = np.vstack([self.T[:1, :1], below])
+            self.problem.check_hermitian(np.hstack([first, H[:2, :1]]), self.length)
+            self._first = None
 
     def _append(self, H: NDArray[Any]) -> None:
         """Put the coordinates of the last product into T."""

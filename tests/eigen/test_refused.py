@@ -26,6 +26,17 @@ def test_a_matrix_that_is_not_hermitian_is_refused(make, n, options, dtype, rng)
         rnla.eigsh(make(np.triu(A)), 3, rng=rng, **options)
 
 
+@pytest.mark.parametrize("k", [1, 3, 6])
+@pytest.mark.parametrize("options", [{}, {"block_size": 1}, {"block_size": 1, "ncv": 40}])
+def test_so_is_one_that_is_multiplied_by_single_columns(k, options, rng):
+    """One random column has nothing to compare; with the next one it has."""
+    A = scipy.sparse.random_array((2000, 2000), density=0.005, rng=rng, format="csr")
+    for B in (A, scipy.sparse.csr_array(A + A.T + scipy.sparse.eye_array(2000, k=1))):
+        with pytest.raises(ValueError, match="`A` must be symmetric"):
+            rnla.eigsh(B, k, which="LA", rng=rng, **options)
+    assert rnla.eigsh(A + A.T, k, which="LA", rng=rng, **options)[0].shape == (k,)
+
+
 def test_a_complex_symmetric_matrix_is_refused(rng):
     A = skew(80, rng, complex)
     with pytest.raises(ValueError, match="Hermitian if complex"):
