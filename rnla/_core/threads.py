@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -16,6 +17,10 @@ from itertools import pairwise
 from typing import Any
 
 from threadpoolctl import ThreadpoolController, threadpool_limits
+
+# How often threads look for each other in a kernel before the processor is left to others, and for
+# how many seconds.
+LOOKS, _PAUSE = 1 << 16, 5e-5
 
 _lock = threading.Lock()
 _inside = threading.local()
@@ -222,6 +227,27 @@ def _wait_for(futures: list[Future[None]]) -> None:
             interrupt = error
     if interrupt is not None:
         raise interrupt
+
+
+def take_turns(take_part: Callable[[], bool], threads: int) -> None:
+    """Let threads take part in a kernel where they wait for each other.
+
+    Such a kernel hands out its parts by counters, and whoever comes late, or never, only leaves
+    more of them to the others.
+
+    Parameters
+    ----------
+    take_part : callable
+        Calls the kernel and tells whether all is done; after `LOOKS` looks in vain it gives way.
+    threads : int
+        How many at the most.
+    """
+
+    def task(_: int) -> None:
+        while not take_part():
+            time.sleep(_PAUSE)
+
+    run_parts(task, [(thread,) for thread in range(threads)])
 
 
 def even_parts(length: int, count: int) -> list[tuple[int, int]]:

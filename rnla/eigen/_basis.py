@@ -12,6 +12,7 @@ from rnla.eigen._problem import Problem
 from rnla.eigen._ritz import Ritz
 from rnla.eigen._select import Selection
 from rnla.linalg.expansion import SHARE_LEFT, expanded, is_small
+from rnla.linalg.lanczos_steps import lanczos_steps
 from rnla.linalg.orth import column_lengths, orthonormal_block, project_out
 from rnla.linalg.orthogonality import BlockLossOfOrthogonality
 from rnla.linalg.tall import copy_rows, row_parts
@@ -54,6 +55,8 @@ class Basis:
         The longest column of any product, of a semiorthogonal basis.
     projections : int
         How often the remainder of the last product was projected.
+    steps : int
+        Blocks that the last extension has added.
     block : ndarray, shape (n, b), or None
         That remainder orthonormalised, where it was no trouble.
 
@@ -77,7 +80,7 @@ class Basis:
         self.overwrites, self.keeps_products = overwrites, keeps_products
         self.size = 0
         self.length = self.leak = self.norm = 0.0
-        self.projections = 1
+        self.projections = self.steps = 1
         self.block: NDArray[Any] | None = None
         self._recent: int | None = None
         self._semiorthogonal = semiorthogonal
@@ -110,8 +113,11 @@ class Basis:
         """B times the vectors."""
         return self._bv[: self.size].T
 
-    def extend(self, Q: NDArray[Any], noise: float = 0.0) -> NDArray[Any]:
+    def extend(self, Q: NDArray[Any], noise: float = 0.0, steps: int = 1) -> NDArray[Any]:
         """Add a block and return the part of ``OP Q`` that is orthogonal to the new basis.
+
+        Where a kernel can do so, it goes on with blocks that are made of such parts; never where
+        products are kept, for what is kept are not only Lanczos steps.
 
         Parameters
         ----------
@@ -119,14 +125,20 @@ class Basis:
             Orthonormal, and orthogonal to the basis.
         noise : float
             In roundoffs of the length of ``OP Q``, what is left of it and is rounding error.
+        steps : int, default 1
+            Blocks at the most.
 
         Returns
         -------
         ndarray, shape (n, b)
-            Up to rounding: its columns are orthogonal to V relative to the length of ``OP Q``.
+            Up to rounding: its columns are orthogonal to V relative to the length of ``OP Q``. For
+            the last block, if more than one was added.
         """
         start, stop = self.size, self.size + Q.shape[1]
         before, self._recent = self._recent, start
+        self.steps = 1
+        if before and Q.shape[1] == 1 and self._has_rows:
+            return self._extend_often(Q, noise, max(1, min(steps, self.capacity - start)))
         BQ = self.problem.image(Q)
         W, BW = self.problem.products(Q, BQ)
         copy_rows(Q, self._v[start:stop].T)
@@ -163,6 +175,29 @@ class Basis:
         if before in (None, 0):
             self._check_hermitian(Q, H, remainder)
         return remainder
+
+    @property
+    def _has_rows(self) -> bool:
+        kept = self.keeps_products or self._semiorthogonal
+        return not kept and self.problem.rows is not None
+
+    def _extend_often(self, Q: NDArray[Any], noise: float, steps: int) -> NDArray[Any]:
+        """Add a vector and those that follow from it, as long as none needs care."""
+        start, main, eps = self.size, self.problem.main, float(np.finfo(self.problem.dtype).eps)
+        self._v[start] = Q[:, 0]
+        found = lanczos_steps(self.problem.rows, self._v, start + 1, steps, noise * eps)
+        self.steps = made = len(found.H)
+        for step, h in enumerate(found.H):
+            self.size = start + step + 1
+            self._append(h[: self.size, None])
+        main.n_matvec += made
+        main.n_passes += made
+        self._recent, self.projections = self.size - 1, 1
+        self.length, self.leak = found.length, float(found.leaks.max())
+        self.block = found.block if self.size < self.problem.n else None
+        if not np.isfinite(found.H).all():
+            raise ValueError("`A` returned NaN or infinity")
+        return found.remainder
 
     def _check_hermitian(self, Q: NDArray[Any], H: NDArray[Any], remainder: NDArray[Any]) -> None:
         """Compare ``<Q, OP Q>`` and ``<OP Q, Q>`` for the first block, or the first two columns."""

@@ -109,8 +109,8 @@ class BlockLanczos:
         block = self._first_block(start)
         stop = yield RitzState(self.builds, np.inf, False, lambda: block)
         while True:
-            remainder = self.basis.extend(block, _NOISE)
-            self.steps += 1
+            remainder = self.basis.extend(block, _NOISE, self.looks.next - self.steps)
+            self.steps += self.basis.steps
             if self.lanczos and not self.searched:
                 self.noise = max(self.noise, self.basis.leak)
             block = self._next_block(remainder) if self.lanczos else block[:, :0]

@@ -71,11 +71,14 @@ class Problem(ABC):
         eigenvalues.
     is_original : bool
         Whether residuals of OP are those of the caller's problem.
+    rows : csr_array or None
+        The operator, if it is a real sparse matrix and nothing else.
     """
 
     name = "lanczos"
     purifies = False
     is_original = False
+    rows: Any = None
 
     def __init__(self, main: BlockOperator, sigma: float, dtype: Any) -> None:
         self.main = main
@@ -305,6 +308,14 @@ class Standard(Problem):
     """
 
     is_original = True
+
+    @property
+    def rows(self) -> Any:
+        """A as a CSR array, if OP is a real sparse matrix and nothing else; else None."""
+        main = self.main
+        if not isinstance(main, SparseBlock) or type(self) is not Standard or self.sigma:
+            return None
+        return main.rows if self.dtype == main.dtype and main.dtype.kind == "f" else None
 
     def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
         main = self.main

@@ -212,9 +212,7 @@ class SparseBlock(BlockOperator):
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
         return multiply_csr(self.rows, X)
 
-    def chebyshev(
-        self, X: NDArray[Any], degree: int, center: float, radius: float
-    ) -> NDArray[Any]:
+    def chebyshev(self, X: NDArray[Any], degree: int, center: float, radius: float) -> NDArray[Any]:
         """Return ``T_d((A - center I) / radius) X`` for a square matrix.
 
         Parameters

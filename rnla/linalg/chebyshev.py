@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._core.threads import get_num_threads, run_parts
+from rnla._core import threads
 from rnla._kernels import spmm
 from rnla.linalg.spmm import by_real_parts, multiply_csr, multiply_csr_minus, row_cuts
 
@@ -17,8 +16,6 @@ from rnla.linalg.spmm import by_real_parts, multiply_csr, multiply_csr_minus, ro
 _INLINE, _FEW = 1 << 20, 4
 # Parts of a product for each thread, and rows that are multiplied at a time.
 _PARTS_PER_THREAD, _ROWS = 4, 4096
-# How often to look for the parts of others before the processor is left to them, and for how long.
-_LOOKS, _PAUSE = 1 << 16, 5e-5
 
 
 def chebyshev_csr(
@@ -66,22 +63,17 @@ def chebyshev_csr(
     blocks[0].reshape(X.shape)[:] = X
     between = np.empty(first.shape[0] * width if len(matrices) == 2 else 0, X.dtype)
     scale = X.dtype.type(1 / radius)
-    threads = get_num_threads()
     work = degree * sum(A.nnz for A in matrices) * max(width, _FEW)
-    helpers = threads if work >= _FEW * _INLINE else 1
+    helpers = threads.get_num_threads() if work >= _FEW * _INLINE else 1
     cuts = [np.array(row_cuts(A.indptr, _PARTS_PER_THREAD * helpers)) for A in matrices]
     arguments = (
         tuple((A.indptr, A.indices, A.data) for A in (first, last)), (cuts[0], cuts[-1]),
         _ROWS, blocks, between, width, degree, (scale, 2 * scale, X.dtype.type(center)),
-        np.zeros(2 * spmm.DONE, np.int64), _LOOKS,
+        np.zeros(2 * spmm.DONE, np.int64), threads.LOOKS,
     )  # fmt: skip
-
-    def task(_: int) -> None:
-        while not spmm.chebyshev_turns(*arguments):
-            time.sleep(_PAUSE)
-
-    run_parts(task, [(helper,) for helper in range(helpers)])
-    return blocks[degree % 3].reshape(X.shape)
+    threads.take_turns(lambda: spmm.chebyshev_turns(*arguments), helpers)
+    result: NDArray[Any] = blocks[degree % 3].reshape(X.shape)
+    return result
 
 
 def _one_by_one(
@@ -96,4 +88,3 @@ def _one_by_one(
     for _ in range(degree - 1):
         now, before = step(now, before, 2 / radius), now
     return now
-

@@ -43,9 +43,7 @@ class GramBlock(BlockOperator):
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         return self._product(X)
 
-    def chebyshev(
-        self, X: NDArray[Any], degree: int, center: float, radius: float
-    ) -> NDArray[Any]:
+    def chebyshev(self, X: NDArray[Any], degree: int, center: float, radius: float) -> NDArray[Any]:
         """Return ``T_d((A^H A - center I) / radius) X``.
 
         Parameters

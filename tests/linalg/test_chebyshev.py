@@ -8,6 +8,7 @@ import pytest
 import scipy.sparse
 
 import rnla
+from rnla._core import threads
 from rnla._core.threads import run_parts
 from rnla._kernels import spmm
 from rnla.linalg import chebyshev
@@ -46,8 +47,8 @@ def factors(n, count, rng, dtype=np.float64, rows=None):
 def shared_out(monkeypatch):
     """As much work as to pay for threads, which give way at once."""
     monkeypatch.setattr(chebyshev, "_INLINE", 0)
-    monkeypatch.setattr(chebyshev, "_LOOKS", 3)
-    monkeypatch.setattr(chebyshev, "_PAUSE", 0.0)
+    monkeypatch.setattr(threads, "LOOKS", 3)
+    monkeypatch.setattr(threads, "_PAUSE", 0.0)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128])
@@ -83,12 +84,10 @@ def test_threads_wait_for_the_product_before(count, dtype, rng):
     matrices = factors(700, count, rng, dtype)
     X = rng.standard_normal((700, 6)).astype(dtype)
     one_by_one = chebyshev._one_by_one(matrices, X, 30, 0.2, 1.1)
-    for threads in (1, 2, 3, 8):
-        with rnla.limit_threads(threads):
+    for number in (1, 2, 3, 8):
+        with rnla.limit_threads(number):
             for _ in range(20):
-                np.testing.assert_array_equal(
-                    chebyshev_csr(matrices, X, 30, 0.2, 1.1), one_by_one
-                )
+                np.testing.assert_array_equal(chebyshev_csr(matrices, X, 30, 0.2, 1.1), one_by_one)
 
 
 @pytest.mark.usefixtures("shared_out")

@@ -1,0 +1,211 @@
+"""Steps of the Lanczos process with a sparse matrix, by all threads in turns of one kernel."""
+
+import numpy as np
+
+from rnla._kernels import _atomic
+from rnla._kernels._jit import kernel, reduction_kernel
+
+# Counters: parts taken, parts done, turns complete, and the step that needs care. Each is on a
+# cache line of its own.
+_TAKEN, _DONE, _COMPLETE, STOPPED, COUNTERS = 0, 8, 16, 24, 32
+_0, _1 = np.uintp(0), np.uintp(1)
+# Turns of a step, and rows of a vector that stay in the cache meanwhile.
+_TURNS, _PIECE = 4, 2048
+
+
+@kernel
+def _multiply(A, start, stop, x, out):
+    """Write some rows of ``A @ x`` to `out`; unsigned indices spare the test for negative ones."""
+    indptr, indices, data = A
+    for i in range(start, stop):
+        row = np.uintp(i)
+        p, end = np.uintp(indptr[row]), np.uintp(indptr[row + _1])
+        s = x[_0] - x[_0]
+        while p < end:
+            s += data[p] * x[np.uintp(indices[p])]
+            p += _1
+        out[row] = s
+
+
+@reduction_kernel
+def _dot(v, w):
+    s = w[0] - w[0]
+    for i in range(w.shape[0]):
+        s += v[i] * w[i]
+    return s
+
+
+@reduction_kernel
+def _four_dots(a, b, c, d, w):
+    p = q = r = s = w[0] - w[0]
+    for i in range(w.shape[0]):
+        x = w[i]
+        p += a[i] * x
+        q += b[i] * x
+        r += c[i] * x
+        s += d[i] * x
+    return p, q, r, s
+
+
+@kernel
+def _add_dots(V, first, last, w, start, stop, sums):
+    """Add the parts of ``v_m . w`` that some rows make to `sums`, for m from `first` to `last`."""
+    x, m = w[start:stop], first
+    while m + 3 < last:
+        a, b = V[m, start:stop], V[m + 1, start:stop]
+        c, d = V[m + 2, start:stop], V[m + 3, start:stop]
+        p, q, r, s = _four_dots(a, b, c, d, x)
+        k = m - first
+        sums[k] += p
+        sums[k + 1] += q
+        sums[k + 2] += r
+        sums[k + 3] += s
+        m += 4
+    while m < last:
+        sums[m - first] += _dot(V[m, start:stop], x)
+        m += 1
+
+
+@kernel
+def _subtract_four(w, a, b, c, d, p, q, r, s):
+    for i in range(w.shape[0]):
+        w[i] -= p * a[i] + q * b[i] + r * c[i] + s * d[i]
+
+
+@kernel
+def _subtract_one(w, a, p):
+    for i in range(w.shape[0]):
+        w[i] -= p * a[i]
+
+
+@kernel
+def _subtract(V, first, last, h, w, start, stop):
+    """Subtract ``sum_m h_m v_m`` from some rows of w, for m from `first` to `last`."""
+    x, m = w[start:stop], first
+    while m + 3 < last:
+        a, b = V[m, start:stop], V[m + 1, start:stop]
+        c, d = V[m + 2, start:stop], V[m + 3, start:stop]
+        k = m - first
+        _subtract_four(x, a, b, c, d, h[k], h[k + 1], h[k + 2], h[k + 3])
+        m += 4
+    while m < last:
+        _subtract_one(x, V[m, start:stop], h[m - first])
+        m += 1
+
+
+@kernel
+def _write(w, length, start, stop, v):
+    """Write some rows of ``w / length`` to v."""
+    for i in range(start, stop):
+        v[i] = w[i] / length
+
+
+@kernel
+def _collect(parts, count, h):
+    """Write the sums over all parts to h, in their order."""
+    for m in range(count):
+        s = 0.0
+        for part in range(parts.shape[0]):
+            s += parts[part, m]
+        h[m] = s
+
+
+@kernel
+def _near_turn(A, V, j, w, start, stop, sums):
+    """Form w = A v_j and its dots with v_{j-1} and v_j."""
+    sums[:2] = 0
+    _multiply(A, start, stop, V[j], w)
+    if stop > start:
+        _add_dots(V, j - 1, j + 1, w, start, stop, sums)
+
+
+@kernel
+def _far_turn(V, j, near, w, start, stop, sums):
+    """Take v_{j-1} and v_j out of w by these dots; form dots with all vectors."""
+    sums[: j + 1] = 0
+    while start < stop:
+        end = min(stop, start + _PIECE)
+        _subtract(V, j - 1, j + 1, near, w, start, end)
+        _add_dots(V, 0, j + 1, w, start, end, sums)
+        start = end
+
+
+@kernel
+def _rest_turn(V, j, far, w, start, stop):
+    """Take all vectors out of w by these dots; return the square of what is left."""
+    square = 0.0
+    while start < stop:
+        end = min(stop, start + _PIECE)
+        _subtract(V, 0, j + 1, far, w, start, end)
+        square += _dot(w[start:end], w[start:end])
+        start = end
+    return square
+
+
+@kernel
+def _needs_care(square, near, h, limits):
+    """Tell whether w is noise, out of range, or was not almost orthogonal to all vectors before."""
+    noise, share, least, most = limits
+    once = square + np.sum(h * h)
+    whole = once + np.sum(near * near)
+    fine = max(noise * noise * whole, least) < square and whole < most
+    return not (fine and square >= share * share * once)
+
+
+@kernel
+def _complete(turn, step, sums, j, near, far, squares, limits):
+    """Add up what the parts of a turn have contributed; tell whether the step needs care."""
+    if turn == 0:
+        _collect(sums, 2, near[step])
+    elif turn == 1:
+        _collect(sums, j + 1, far[step])
+    elif turn == 2:
+        _collect(sums, 1, squares[step])
+        return _needs_care(squares[step, 0], near[step], far[step, : j + 1], limits)
+    return False
+
+
+@kernel
+def lanczos_turns(
+    A, rows, evenly, V, size, count, w, near, far, squares, sums, limits, counters, looks
+):
+    """Take part in `count` steps of the Lanczos process; tell whether they are done.
+
+    `V` (capacity, n) holds `size` vectors, at least two; the last one is multiplied first, and
+    those of later steps are added. A step projects ``w = A v_j`` against the last two and then
+    against all, with the dots `near` (count, 2) and `far` (count, capacity), and `squares`
+    (count, 1) are ``||w||^2`` after that. If w `_needs_care` no vector is made of it and no step
+    follows: `STOPPED` counts the steps made. The matrix is cut at `rows`, in parts of equal work,
+    and vectors at `evenly`; `sums` (parts, capacity) holds what parts contribute. Whoever asks
+    takes the next part, once the turn before is complete; after so many `looks` in vain the kernel
+    returns.
+    """
+    parts = rows.shape[0] - 1
+    # After the last step there is no vector to be made.
+    total, vain = (count * _TURNS - 1) * parts, 0
+    while vain < looks:
+        taken, complete = _atomic.load(counters, _TAKEN), _atomic.load(counters, _COMPLETE)
+        if complete * parts >= total or _atomic.load(counters, STOPPED) > 0:
+            return True
+        turns = taken // parts
+        if taken >= total or complete < turns:
+            vain += 1
+            continue
+        if not _atomic.exchange(counters, _TAKEN, taken, taken + 1):
+            continue
+        vain, part, step = 0, taken - turns * parts, turns // _TURNS
+        turn, j = turns - step * _TURNS, size - 1 + step
+        start, stop = evenly[part], evenly[part + 1]
+        if turn == 0:
+            _near_turn(A, V, j, w, rows[part], rows[part + 1], sums[part])
+        elif turn == 1:
+            _far_turn(V, j, near[step], w, start, stop, sums[part])
+        elif turn == 2:
+            sums[part, 0] = _rest_turn(V, j, far[step], w, start, stop)
+        else:
+            _write(w, np.sqrt(squares[step, 0]), start, stop, V[j + 1])
+        if _atomic.add(counters, _DONE, 1) + 1 == (turns + 1) * parts:
+            if _complete(turn, step, sums, j, near, far, squares, limits):
+                _atomic.add(counters, STOPPED, step + 1)
+            _atomic.add(counters, _COMPLETE, 1)
+    return False

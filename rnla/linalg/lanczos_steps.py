@@ -1,0 +1,114 @@
+"""Several steps of the Lanczos process with a sparse matrix in one call of a kernel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnla._core import threads
+from rnla._kernels import lanczos_turns as turns
+from rnla.linalg.expansion import SHARE_LEFT
+from rnla.linalg.spmm import row_cuts
+
+# Rows of a part, and most parts: the same for every number of threads.
+_PART_ROWS, _MOST_PARTS = 2048, 16
+# Multiplications up to which waking the pool costs more than it saves.
+_INLINE = 1 << 22
+
+
+@dataclass(frozen=True)
+class LanczosSteps:
+    """What a few steps have found.
+
+    Attributes
+    ----------
+    H : ndarray, shape (s, m)
+        Of each step made, ``v_i . (A v_j)`` for all vectors, in two projections; m is the number of
+        vectors before the last step added to it.
+    leaks : ndarray, shape (s,)
+        Norm of those that are zero for an exact recurrence.
+    remainder : ndarray, shape (n, 1)
+        What is left of the last product.
+    length : float
+        Of the last product.
+    block : ndarray, shape (n, 1), or None
+        The remainder, normalised, unless that needs care.
+    """
+
+    H: NDArray[np.float64]
+    leaks: NDArray[np.float64]
+    remainder: NDArray[Any]
+    length: float
+    block: NDArray[Any] | None
+
+
+def lanczos_steps(
+    A: Any, vectors: NDArray[Any], size: int, count: int, noise: float
+) -> LanczosSteps:
+    """Make a few steps, each orthogonalised against all vectors as `expanded` does.
+
+    Parameters
+    ----------
+    A : csr_array, shape (n, n)
+        Real, symmetric, of checked structure.
+    vectors : ndarray, shape (capacity, n)
+        C-ordered, of the dtype of A: orthonormal rows, to which those of later steps are added.
+    size : int
+        How many there are, at least two. The last one is multiplied first.
+    count : int
+        Steps; fewer are made where one needs care.
+    noise : float
+        The length below which a remainder is noise, in units of that of the product.
+
+    Returns
+    -------
+    LanczosSteps
+        The same bits for every number of threads.
+
+    Raises
+    ------
+    ValueError
+        If shapes or dtypes do not fit, or there is no room for so many vectors.
+    """
+    capacity, n = vectors.shape
+    fits = vectors.dtype == A.dtype and vectors.flags.c_contiguous and A.shape == (n, n)
+    if not fits or not 2 <= size <= capacity - count + 1 or count < 1:
+        raise ValueError(
+            f"`vectors` must be C-ordered and fit a matrix of shape {A.shape} and dtype {A.dtype}, "
+            f"with room for {count} steps after {size} of them; got {vectors.shape}, "
+            f"{vectors.dtype}"
+        )
+    limits = np.finfo(A.dtype)
+    parts = max(1, min(_MOST_PARTS, n // _PART_ROWS))
+    last = size + count - 1
+    w = np.zeros(n, A.dtype)
+    near, far, squares = np.zeros((count, 2)), np.zeros((count, last)), np.zeros((count, 1))
+    counters = np.zeros(turns.COUNTERS, np.int64)
+    arguments = (
+        (A.indptr, A.indices, A.data), np.array(row_cuts(A.indptr, parts)),
+        np.array([n * part // parts for part in range(parts + 1)]), vectors, size, count,
+        w, near, far, squares, np.zeros((parts, last)),
+        (noise, SHARE_LEFT, float(limits.tiny / limits.eps), float(limits.max / 4)), counters,
+        threads.LOOKS,
+    )  # fmt: skip
+
+    work = count * (A.nnz + 2.0 * last * n)
+    helpers = min(threads.get_num_threads(), parts) if work >= _INLINE else 1
+    threads.take_turns(lambda: turns.lanczos_turns(*arguments), helpers)
+    stopped = int(counters[turns.STOPPED])
+    made = stopped or count
+    H, near = far[:made, : size + made - 1], near[:made]
+    rows, before = np.arange(made), np.arange(size - 2, size + made - 2)
+    older = np.arange(H.shape[1]) < before[:, None]
+    # What leaves the range is left to those who look for it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        square = squares[made - 1, 0] + np.sum(H[-1] ** 2) + np.sum(near[-1] ** 2)
+        leaks = np.sqrt(np.sum(np.where(older, H, 0.0) ** 2, axis=1))
+        whole, length = float(np.sqrt(square)), np.sqrt(squares[made - 1, 0])
+    H[rows, before] += near[:, 0]
+    H[rows, before + 1] += near[:, 1]
+    block = None if stopped else (w / A.dtype.type(length))[:, None]
+    return LanczosSteps(H, leaks, w[:, None], whole, block)
