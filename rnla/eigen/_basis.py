@@ -137,7 +137,8 @@ class Basis:
         start, stop = self.size, self.size + Q.shape[1]
         before, self._recent = self._recent, start
         self.steps = 1
-        if before and Q.shape[1] == 1 and self._has_rows:
+        # The kernel takes the last two vectors for the last two blocks.
+        if before and before == start - 1 and Q.shape[1] == 1 and self._has_rows:
             return self._extend_often(Q, noise, max(1, min(steps, self.capacity - start)))
         BQ = self.problem.image(Q)
         W, BW = self.problem.products(Q, BQ)
