@@ -139,11 +139,15 @@ def _solve_scaled(request: Request, options: Options, A_root: float, M_root: flo
         M = scaled(cast(DenseBlock | SparseBlock, M), M_root)
     solved = solve_request(replace(request, A=scaled(A, A_root), M=M, sigma=sigma), options)
     result, real = solved.result, solved.result.values.dtype.type
+    with np.errstate(over="ignore"):
+        values = result.values / real(A_root) / real(A_root) * real(M_root) * real(M_root)
+    if not np.isfinite(values[np.isfinite(result.values)]).all():
+        raise ValueError(f"`A` has eigenvalues beyond the range of {request.dtype}: scale it")
     # Vectors are of unit length in the inner product of M, or of A.
     length = A_root if request.mode == "buckling" else M_root
     result = replace(
         result,
-        values=result.values / real(A_root) / real(A_root) * real(M_root) * real(M_root),
+        values=values,
         vectors=result.vectors * real(length),
         residual_norms=result.residual_norms / A_root / A_root * length,
         value_history=result.value_history / A_root / A_root * M_root * M_root,

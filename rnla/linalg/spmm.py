@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from rnla._core.threads import get_num_threads, run_parts
 from rnla._kernels import spmm
@@ -173,7 +174,7 @@ def row_cuts(indptr: NDArray[Any], count: int) -> list[int]:
 
 
 def checked_rows(A: Any) -> Any:
-    """Return A if its structure is sound: the kernel would read whatever an index points at.
+    """Return A for kernels, which read whatever an index points at, and arrays without gaps.
 
     Parameters
     ----------
@@ -183,7 +184,7 @@ def checked_rows(A: Any) -> Any:
     Returns
     -------
     csr_array
-        The same.
+        The same, unless its arrays are strided: those of the real part of a complex matrix are.
 
     Raises
     ------
@@ -200,6 +201,9 @@ def checked_rows(A: Any) -> Any:
     )
     if not sound:
         raise ValueError("`A` must be a valid sparse matrix: an index lies outside its shape")
+    arrays = [np.require(each, requirements="CA") for each in (A.data, indices, indptr)]
+    if any(each is not own for each, own in zip(arrays, (A.data, indices, indptr), strict=True)):
+        return csr_array(tuple(arrays), shape=A.shape)
     return A
 
 

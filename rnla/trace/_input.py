@@ -268,7 +268,7 @@ def _from_entries(A: Any, block: int) -> Operand:
         A = A if A.dtype == dtype else A.astype(dtype)
     by_rows = not dense and A.format == "csr"
     if by_rows:
-        checked_rows(A)
+        A = checked_rows(A)
 
     # Rows of X^T pass along rows of A: BLAS does that in two thirds of the time of A X.
     def apply(X: NDArray[Any]) -> Any:

@@ -381,3 +381,17 @@ def test_entries_of_the_caller_stay_in_their_order(form, rng):
         rnla.epsi(A, 1, maxiter=1, rng=rng)
     for each, was in zip((A.data, A.indices, A.indptr), before, strict=True):
         np.testing.assert_array_equal(each, was)
+
+
+@pytest.mark.parametrize("k", [1, 9])
+@pytest.mark.parametrize("make", [np.asarray, scipy.sparse.csr_array])
+def test_eigenvalues_that_are_no_numbers_of_their_precision_are_refused(k, make, rng):
+    A = cases.hermitian(np.linspace(0.1, 1, 600), rng)
+    A /= np.abs(A).max()
+    norm = np.linalg.norm(A, 2)
+    assert norm > 1
+    largest = np.finfo(float).max
+    with pytest.raises(ValueError, match="`A` has eigenvalues beyond the range of float64"):
+        rnla.eigsh(make(A * largest), k, which="LA", rng=rng)
+    w = rnla.eigsh(make(A * (0.9 * largest / norm)), k, which="LA", rng=rng)[0]
+    assert w[-1] == pytest.approx(0.9 * largest, rel=1e-12)
