@@ -12,8 +12,9 @@ from rnla.eigen._select import Selection
 _LEAST_STEPS = 3
 _STEPS = 8
 _OUTSIDE = 2
-# How many times longer to wait for a value that is uncertain.
-_LATER = 3
+# How many times longer to wait for a value that is uncertain, and for one outside that may yet be
+# wanted: by more than this part of the largest.
+_LATER, _OPEN, _CLEAR = 3, 1, 1e-8
 # Values rise by their residuals at the most, where nothing is missed.
 _SLACK = 1.25
 # What a Ritz value may rise yet, in units of its last rise.
@@ -84,8 +85,10 @@ class Probe:
         uncertain = bool(np.max(radii[:k]) > self.allowed)
         if step >= self.end:
             # What has come among the wanted ones has to be known as well as they are.
-            late = step >= self.end + _LATER * (self.end - self.start)
-            return not uncertain or (False if late else None)
+            waited = (step - self.end) / (self.end - self.start)
+            if uncertain:
+                return False if waited >= _LATER else None
+            return None if waited < _OPEN and self._is_open(theta, radii) else True
         if len(theta) < k + _OUTSIDE:
             return None
         near = self.selection.keys(theta)[k : k + _OUTSIDE]
@@ -98,6 +101,15 @@ class Probe:
         seen = slice(0, k + _OUTSIDE)
         reach = radii[seen] + _TREND * max(risen, 0.0)
         return True if self.selection.distance(theta[seen], reach) > 0 else None
+
+    def _is_open(self, theta: NDArray[Any], radii: NDArray[Any]) -> bool:
+        """Tell whether the next value may belong to a cluster that reaches among the wanted."""
+        k = self.selection.k
+        if len(theta) <= k:
+            return False
+        seen = slice(0, k + _OUTSIDE)
+        overlap = -self.selection.distance(theta[seen], radii[seen])
+        return overlap > max(self.allowed, _CLEAR * float(np.abs(theta).max()))
 
 
 def has_copies(theta: NDArray[Any], count: int, allowed: float) -> bool:

@@ -201,7 +201,7 @@ def checked_rows(A: Any) -> Any:
     )
     if not sound:
         raise ValueError("`A` must be a valid sparse matrix: an index lies outside its shape")
-    arrays = [np.require(each, requirements="CA") for each in (A.data, indices, indptr)]
+    arrays = [np.require(each, requirements=["C", "A"]) for each in (A.data, indices, indptr)]
     if any(each is not own for each, own in zip(arrays, (A.data, indices, indptr), strict=True)):
         return csr_array(tuple(arrays), shape=A.shape)
     return A
