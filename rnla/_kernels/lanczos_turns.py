@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from rnla._kernels import _atomic
+from rnla._kernels._atomic import add, exchange, load
 from rnla._kernels._jit import kernel, reduction_kernel
 
 # Counters: parts taken, parts done, turns complete, and the step that needs care. Each is on a
@@ -184,14 +184,14 @@ def lanczos_turns(
     # After the last step there is no vector to be made.
     total, vain = (count * _TURNS - 1) * parts, 0
     while vain < looks:
-        taken, complete = _atomic.load(counters, _TAKEN), _atomic.load(counters, _COMPLETE)
-        if complete * parts >= total or _atomic.load(counters, STOPPED) > 0:
+        taken, complete = load(counters, _TAKEN), load(counters, _COMPLETE)
+        if complete * parts >= total or load(counters, STOPPED) > 0:
             return True
         turns = taken // parts
         if taken >= total or complete < turns:
             vain += 1
             continue
-        if not _atomic.exchange(counters, _TAKEN, taken, taken + 1):
+        if not exchange(counters, _TAKEN, taken, taken + 1):
             continue
         vain, part, step = 0, taken - turns * parts, turns // _TURNS
         turn, j = turns - step * _TURNS, size - 1 + step
@@ -204,8 +204,8 @@ def lanczos_turns(
             sums[part, 0] = _rest_turn(V, j, far[step], w, start, stop)
         else:
             _write(w, np.sqrt(squares[step, 0]), start, stop, V[j + 1])
-        if _atomic.add(counters, _DONE, 1) + 1 == (turns + 1) * parts:
+        if add(counters, _DONE, 1) + 1 == (turns + 1) * parts:
             if _complete(turn, step, sums, j, near, far, squares, limits):
-                _atomic.add(counters, STOPPED, step + 1)
-            _atomic.add(counters, _COMPLETE, 1)
+                add(counters, STOPPED, step + 1)
+            add(counters, _COMPLETE, 1)
     return False

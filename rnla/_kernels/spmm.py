@@ -6,7 +6,7 @@ rows and columns are shared out.
 
 import numpy as np
 
-from rnla._kernels import _atomic
+from rnla._kernels._atomic import add, exchange, load
 from rnla._kernels._jit import kernel
 from rnla._kernels._vector import row_sums
 
@@ -177,14 +177,14 @@ def chebyshev_turns(matrices, cuts, rows, blocks, between, width, degree, scales
     parts, halves = cuts[1].shape[0] - 1, 2 if between.shape[0] > 0 else 1
     total, vain = degree * halves * parts, 0
     while vain < looks:
-        taken, done = _atomic.load(counters, 0), _atomic.load(counters, DONE)
+        taken, done = load(counters, 0), load(counters, DONE)
         if done >= total:
             return True
         turn = taken // parts
         if taken >= total or done < turn * parts:
             vain += 1
             continue
-        if not _atomic.exchange(counters, 0, taken, taken + 1):
+        if not exchange(counters, 0, taken, taken + 1):
             continue
         vain, part, step = 0, taken - turn * parts, turn // halves
         now, out, before = blocks[step % 3], blocks[(step + 1) % 3], blocks[(step + 2) % 3]
@@ -198,5 +198,5 @@ def chebyshev_turns(matrices, cuts, rows, blocks, between, width, degree, scales
                 matrices[1], start, end, rows, source, now, before, width,
                 scale if step == 0 else twice, center, step == 0, out,
             )  # fmt: skip
-        _atomic.add(counters, DONE, 1)
+        add(counters, DONE, 1)
     return False
