@@ -13,8 +13,11 @@ _LEAST_STEPS = 3
 _STEPS = 8
 _OUTSIDE = 2
 # How many times longer to wait for a value that is uncertain, and for one outside that may yet be
-# wanted: by more than this part of the largest.
-_LATER, _OPEN, _CLEAR = 3, 1, 1e-8
+# wanted.
+_LATER, _OPEN = 3, 1
+# Values are a cluster if they differ by less than this part of them, and the same if by less than
+# that.
+_CLUSTER, _CLEAR = 1e-4, 1e-8
 # Values rise by their residuals at the most, where nothing is missed.
 _SLACK = 1.25
 # What a Ritz value may rise yet, in units of its last rise.
@@ -107,9 +110,10 @@ class Probe:
         k = self.selection.k
         if len(theta) <= k:
             return False
-        seen = slice(0, k + _OUTSIDE)
+        seen, size = slice(0, k + _OUTSIDE), float(np.abs(theta[k - 1]))
+        apart = self.selection.distance(theta[seen], np.zeros_like(radii[seen]))
         overlap = -self.selection.distance(theta[seen], radii[seen])
-        return overlap > max(self.allowed, _CLEAR * float(np.abs(theta).max()))
+        return apart < _CLUSTER * size and overlap > max(self.allowed, _CLEAR * size)
 
 
 def has_copies(theta: NDArray[Any], count: int, allowed: float) -> bool:
