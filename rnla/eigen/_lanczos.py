@@ -14,7 +14,7 @@ from rnla.eigen._looks import Looks
 from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._problem import Problem
 from rnla.eigen._ritz import Ritz
-from rnla.eigen._verify import Patience, Probe, Progress, has_copies
+from rnla.eigen._verify import Patience, Probe, Progress, share_of_steps, unresolved
 from rnla.linalg.orth import IndefiniteError, random_block
 
 # In units of eps * ||OP||: what estimates are asked for, and those of a start, what rounding adds
@@ -34,18 +34,15 @@ _WHOLE = 20
 # Looks at an error that does not fall any more, and restarts after which products are formed anew,
 # if rounding errors of rotations are to matter.
 _LOOKS, _REFRESH = 4, 8
-# Ritz values beyond this power of the largest number have no squares.
-_SQUARE_POWER = 0.45
 # Least columns of the block that searches the complement: one or two would see too little.
 _PROBE = 4
 # Restarts after which equal values are taken as they are.
 _STUCK = 40
 # A correction that gains less than this so many times in a row is worse than none.
 _GAIN, _STRIKES = 0.7, 2
-# The accuracy, in decimals, at which Ritz values of the complement tell what they have to.
-_DIGITS = 2.5
-# How much longer to look where a block was too narrow for the copies of an eigenvalue.
-_SUSPICION = 3.0
+# How much longer to search where the next values, which may rise by so many residuals, are not
+# resolved; how often to search the complement in vain.
+_OPEN, _REACH, _DOUBTS = 2, 2.0, 2
 
 
 class BlockLanczos:
@@ -82,6 +79,8 @@ class BlockLanczos:
         self.probe: Probe | None = None
         self.candidate: RitzState | None = None
         self.searched = self.missed = False
+        # Until when to wait for the next values to be resolved; how often that was in vain.
+        self.deadline = self.doubts = 0
         # Whether to go on with what the complement held.
         self.resumes = True
         self.space: Ritz | None = None
@@ -124,7 +123,7 @@ class BlockLanczos:
             if self.lanczos and not (full or whole) and self.steps < self.looks.next:
                 continue
             ritz = self.basis.ritz(self.plan.selection)
-            self._measure(ritz.theta)
+            self.norm = max(self.norm, self.problem.size_of(ritz.theta))
             ritz, norms = self._residual_norms(ritz, remainder, block)
             self.builds += full and not whole
             if whole:
@@ -145,15 +144,6 @@ class BlockLanczos:
                 # Nothing is left: the projection is the operator here as well.
                 yield self._final(self.basis.ritz(self.plan.selection), verified=True)
                 return
-
-    def _measure(self, theta: NDArray[Any]) -> None:
-        self.norm = max(self.norm, float(np.abs(theta).max()))
-        limit = float(np.finfo(self.problem.dtype).max) ** _SQUARE_POWER
-        if not (self.norm == 0 or 1 / limit < self.norm < limit):
-            raise ValueError(
-                f"`A` has eigenvalues of size {self.norm:.1e}, whose squares leave the range of "
-                f"{self.problem.dtype}: scale it"
-            )
 
     def _first_block(self, start: NDArray[Any] | None) -> NDArray[Any]:
         n, width, dtype = self.problem.n, self.plan.block, self.problem.dtype
@@ -255,6 +245,9 @@ class BlockLanczos:
             verdict = self.probe.verdict(ritz.theta, norms, self.steps)
             if verdict is not False:
                 return bool(verdict)
+            self.doubts += self.probe.doubtful
+            if self.doubts == _DOUBTS:
+                return True
             # The basis was emptied for nothing: that counts, lest searches go on for ever.
             self.builds += 1
             self.probe = self.candidate = None
@@ -267,16 +260,20 @@ class BlockLanczos:
             return True
         # Values are no better known than the operator knows itself.
         allowed = np.maximum(self._allowed(ritz, rounded=True), _ROUNDOFFS * self.noise)
+        limit = float(allowed.max())
+        near = unresolved(self.plan.selection, ritz.theta, _REACH * norms, limit, np.inf)
+        self.deadline = self.deadline or _OPEN * self.steps
+        if len(near) and self.lanczos and self.steps < self.deadline:
+            return False
         self.searched = True
         if self.plan.keeps_space:
             self.space = self.space or ritz
         self.candidate = self._final(ritz, verified=False)
         self.judged = None
-        share = _DIGITS / -np.log10(min(self.tolerance, 0.1))
-        width = max(self.plan.block, _PROBE)
-        if has_copies(ritz.theta[: self.k], width, float(allowed.max())):
-            share *= _SUSPICION
-        self.probe = Probe(self.plan.selection, ritz.theta[: self.k], allowed, self.steps, share)
+        room = max(0, (self.plan.capacity - self.k - _PROBE) // 2)
+        theta, X = ritz.theta[: self.k], ritz.vectors(near[:room])
+        share = share_of_steps(self.tolerance, theta, max(self.plan.block, _PROBE), limit)
+        self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share, X)
         return False
 
     def _settled(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
@@ -316,7 +313,8 @@ class BlockLanczos:
         if self.candidate is None:
             return self._final(ritz, verified=False)
         # In the space searched since, an unfinished copy may stand in for a finished one.
-        return replace(self.candidate, n_iter=self.builds, verified=True)
+        clear = self.doubts < _DOUBTS
+        return replace(self.candidate, n_iter=self.builds, verified=clear, doubtful=not clear)
 
     def _final(self, ritz: Ritz, *, verified: bool) -> RitzState:
         norms = self._true_norms(ritz)
@@ -344,12 +342,13 @@ class BlockLanczos:
         if self.probe is not None and self.probe.start == self.steps:
             self.basis.restart(ritz, self.k)
             self.lanczos = True
-            width = min(max(self.plan.block, _PROBE), self.plan.capacity - self.k)
+            room = self.plan.capacity - self.k - self.probe.vectors.shape[1]
+            width = min(max(self.plan.block, _PROBE), room)
             fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)
             if self.plan.sharpen is not None:
                 found = ritz.theta[: self.k]
                 fresh = self.plan.sharpen(self.basis.V, found, fresh, self.probe.share)
-            fresh = self.problem.purified(fresh)
+            fresh = self.problem.purified(np.hstack([self.probe.vectors, fresh]))
             # These are no remainders of a product with A, whose norm says nothing about them.
             return self._orthonormal(fresh, noise=0.0)
         if self.lanczos:

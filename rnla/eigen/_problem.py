@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Roundoffs of the largest entry, by which products with null vectors may be off.
 _NULL = 100
+# Ritz values beyond this power of the largest number have no squares.
+_SQUARE_POWER = 0.45
 
 
 def refuse_skew(T: NDArray[Any], length: float, name: str, dtype: Any) -> None:
@@ -274,6 +276,17 @@ class Problem(ABC):
             Real.
         """
         return theta + self.sigma
+
+    def size_of(self, theta: NDArray[Any]) -> float:
+        """Return the largest magnitude of Ritz values, unless its square leaves the range."""
+        size = float(np.abs(theta).max())
+        limit = float(np.finfo(self.dtype).max) ** _SQUARE_POWER
+        if not (size == 0 or 1 / limit < size < limit):
+            raise ValueError(
+                f"`A` has eigenvalues of size {size:.1e}, whose squares leave the range of "
+                f"{self.dtype}: scale it"
+            )
+        return size
 
     def check_hermitian(self, T: NDArray[Any], length: float) -> None:
         """Refuse a matrix whose entries are at hand and do not make it Hermitian.

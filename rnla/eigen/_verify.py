@@ -9,15 +9,19 @@ from numpy.typing import NDArray
 
 from rnla.eigen._select import Selection
 
+# The accuracy, in decimals, at which Ritz values of the complement tell what they have to, and how
+# much longer to look where a block was too narrow for the copies of an eigenvalue.
+_DIGITS, _SUSPICION = 2.5, 3.0
 _LEAST_STEPS = 3
 _STEPS = 8
 _OUTSIDE = 2
-# How many times longer to wait for a value that is uncertain, and for one outside that may yet be
-# wanted.
-_LATER, _OPEN = 3, 1
+# How many times longer to wait for a value that is uncertain.
+_LATER = 3
 # Values are a cluster if they differ by less than this part of them, and the same if by less than
 # that.
 _CLUSTER, _CLEAR = 1e-4, 1e-8
+# How many of the next values a cluster may have.
+_CLUSTERED = 8
 # Values rise by their residuals at the most, where nothing is missed.
 _SLACK = 1.25
 # What a Ritz value may rise yet, in units of its last rise.
@@ -45,6 +49,13 @@ class Probe:
         Block steps made so far.
     share : float
         Steps to take at the most, in units of those made: where finding took long, so does looking.
+    vectors : ndarray, shape (n, p)
+        Ritz vectors of values that were not resolved, which join the random block.
+
+    Attributes
+    ----------
+    doubtful : bool
+        Whether a verdict "missed" is for values that are still not resolved.
 
     References
     ----------
@@ -59,11 +70,13 @@ class Probe:
         allowed: NDArray[Any],
         step: int,
         share: float,
+        vectors: NDArray[Any],
     ) -> None:
         self.selection = selection
         self.keys = selection.keys(theta)
         self.allowed = _SLACK * float(allowed.max())
-        self.start, self.share = step, share
+        self.start, self.share, self.vectors = step, share, vectors
+        self.doubtful = False
         self.near: NDArray[Any] | float = -np.inf
         self.end = step + max(_STEPS, int(share * step))
 
@@ -89,9 +102,10 @@ class Probe:
         if step >= self.end:
             # What has come among the wanted ones has to be known as well as they are.
             waited = (step - self.end) / (self.end - self.start)
-            if uncertain:
+            self.doubtful = len(unresolved(self.selection, theta, radii, self.allowed)) > 0
+            if uncertain or self.doubtful:
                 return False if waited >= _LATER else None
-            return None if waited < _OPEN and self._is_open(theta, radii) else True
+            return True
         if len(theta) < k + _OUTSIDE:
             return None
         near = self.selection.keys(theta)[k : k + _OUTSIDE]
@@ -105,39 +119,68 @@ class Probe:
         reach = radii[seen] + _TREND * max(risen, 0.0)
         return True if self.selection.distance(theta[seen], reach) > 0 else None
 
-    def _is_open(self, theta: NDArray[Any], radii: NDArray[Any]) -> bool:
-        """Tell whether the next value may belong to a cluster that reaches among the wanted."""
-        k = self.selection.k
-        if len(theta) <= k:
-            return False
-        seen, size = slice(0, k + _OUTSIDE), float(np.abs(theta[k - 1]))
-        apart = self.selection.distance(theta[seen], np.zeros_like(radii[seen]))
-        overlap = -self.selection.distance(theta[seen], radii[seen])
-        return apart < _CLUSTER * size and overlap > max(self.allowed, _CLEAR * size)
 
-
-def has_copies(theta: NDArray[Any], count: int, allowed: float) -> bool:
-    """Tell whether an eigenvalue has so many copies, or more.
+def unresolved(
+    selection: Selection,
+    theta: NDArray[Any],
+    radii: NDArray[Any],
+    allowed: float,
+    near: float = _CLUSTER,
+) -> NDArray[np.intp]:
+    """Return which values may belong to a cluster that reaches among the wanted ones.
 
     Parameters
     ----------
-    theta : ndarray, shape (k,)
-        Ritz values.
-    count : int
-        How many: as many as a block has columns, and it may have hidden others.
+    selection : Selection
+        What is wanted.
+    theta, radii : ndarray, shape (m,)
+        Ritz values, most wanted first, and how far each may be from an eigenvalue.
     allowed : float
-        How far each may be from an eigenvalue.
+        By how much wanted values may be wrong.
+    near : float
+        How near such values are, relative to the last wanted one.
 
     Returns
     -------
-    bool
-        False where there are fewer values.
+    ndarray of int
+        Of the next values, those that are near and may be beyond the last wanted one.
     """
-    if count > len(theta):
-        return False
+    k = selection.k
+    size = float(np.abs(theta[k - 1]))
+    found, clear = [], max(allowed, _CLEAR * size)
+    for m in range(k, min(len(theta), len(radii), k + _CLUSTERED)):
+        chosen = np.r_[:k, m]
+        apart = selection.distance(theta[chosen], np.zeros(k + 1))
+        if not apart < near * size:
+            break
+        if -selection.distance(theta[chosen], radii[chosen]) > clear:
+            found.append(m)
+    return np.array(found, np.intp)
+
+
+def share_of_steps(tolerance: float, theta: NDArray[Any], width: int, allowed: float) -> float:
+    """Return how long to search the complement, in units of the steps that finding took.
+
+    Parameters
+    ----------
+    tolerance : float
+        To which values were found.
+    theta : ndarray, shape (k,)
+        Ritz values.
+    width : int
+        Columns of a block.
+    allowed : float
+        How far each value may be from an eigenvalue.
+
+    Returns
+    -------
+    float
+        Larger where a value has as many copies as a block has columns, for those may hide others.
+    """
+    share = _DIGITS / -float(np.log10(min(tolerance, 0.1)))
     ordered = np.sort(theta)
-    spread = ordered[count - 1 :] - ordered[: len(ordered) - count + 1]
-    return bool((spread <= 4 * allowed).any())
+    spread = ordered[width - 1 :] - ordered[: max(0, len(ordered) - width + 1)]
+    return share * (_SUSPICION if (spread <= 4 * allowed).any() else 1.0)
 
 
 class Patience:
