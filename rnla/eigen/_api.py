@@ -26,11 +26,6 @@ _MOVED = (
     "choose another `sigma`, or which='LM', which looks on both sides"
 )
 
-_DOUBTFUL = (
-    "values near the wanted eigenvalues could not be resolved, so a wanted one may be missing by "
-    "less than they differ: ask for more eigenvalues, or raise `ncv`"
-)
-
 
 def eigsh(
     A: Any,
@@ -159,8 +154,7 @@ def eigsh(
     -----
     ConvergenceWarning
         If residuals stopped falling far above the tolerance, as they do for an operator that is
-        inexact or not Hermitian; or if `sigma` was moved and eigenvalues beside it may be missing,
-        or if values too near the wanted ones to be told apart may be missing.
+        inexact or not Hermitian; or if `sigma` was moved and eigenvalues beside it may be missing.
 
     See Also
     --------
@@ -226,8 +220,8 @@ def eigsh(
         raise _no_convergence(solved)
     if not result.success and result.history.size and result.history[-1] > _FAR * solved.tolerance:
         warnings.warn(result.message, ConvergenceWarning, stacklevel=2)
-    elif solved.beside or solved.doubtful:
-        warnings.warn(_MOVED if solved.beside else _DOUBTFUL, ConvergenceWarning, stacklevel=2)
+    elif solved.beside:
+        warnings.warn(_MOVED, ConvergenceWarning, stacklevel=2)
     values, vectors = result.values, result.vectors
     order = returned_order(
         values, which, vectors=bool(return_eigenvectors), shifted=sigma is not None
@@ -292,8 +286,7 @@ def solve(
     -----
     ConvergenceWarning
         If the tolerance was not met; nothing is raised then. Or if `sigma` was moved and
-        eigenvalues beside it may be missing, or values too near the wanted ones to be told
-        apart; ``verified`` is False then.
+        eigenvalues beside it may be missing; ``verified`` is False then.
 
     See Also
     --------
@@ -326,8 +319,8 @@ def solve(
     result = solved.result
     if not result.success:
         warnings.warn(result.message, ConvergenceWarning, stacklevel=2)
-    elif solved.beside or solved.doubtful:
-        warnings.warn(_MOVED if solved.beside else _DOUBTFUL, ConvergenceWarning, stacklevel=2)
+    elif solved.beside:
+        warnings.warn(_MOVED, ConvergenceWarning, stacklevel=2)
     return result
 
 

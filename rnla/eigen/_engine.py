@@ -53,7 +53,7 @@ class Solved:
     """The result, and which of its pairs met the tolerance.
 
     `beside` tells that they are those around another shift than the caller's, with nothing known
-    of what lies between the two; `doubtful` that values near them could not be resolved.
+    of what lies between the two.
     """
 
     result: EigenResult
@@ -61,7 +61,6 @@ class Solved:
     tolerance: float
     norm: float
     beside: bool = False
-    doubtful: bool = False
 
 
 def solve_request(request: Request, options: Options) -> Solved:
@@ -331,8 +330,7 @@ def _solved(
         value_history=np.empty((0, request.k)),
         surrogate=left,
     )
-    converged = state.column_errors[order] <= tolerance
-    return Solved(result, converged, tolerance, state.norm, doubtful=state.doubtful)
+    return Solved(result, state.column_errors[order] <= tolerance, tolerance, state.norm)
 
 
 def _is_standard(request: Request, problem: Problem | None) -> bool:

@@ -41,8 +41,8 @@ _STUCK = 40
 # A correction that gains less than this so many times in a row is worse than none.
 _GAIN, _STRIKES = 0.7, 2
 # How much longer to search where the next values, which may rise by so many residuals, are not
-# resolved; how often to search the complement in vain.
-_OPEN, _REACH, _DOUBTS = 2, 2.0, 2
+# resolved.
+_OPEN, _REACH = 2, 2.0
 
 
 class BlockLanczos:
@@ -79,8 +79,8 @@ class BlockLanczos:
         self.probe: Probe | None = None
         self.candidate: RitzState | None = None
         self.searched = self.missed = False
-        # Until when to wait for the next values to be resolved; how often that was in vain.
-        self.deadline = self.doubts = 0
+        # Until when to wait for the next values to be resolved.
+        self.deadline = 0
         # Whether to go on with what the complement held.
         self.resumes = True
         self.space: Ritz | None = None
@@ -245,9 +245,6 @@ class BlockLanczos:
             verdict = self.probe.verdict(ritz.theta, norms, self.steps)
             if verdict is not False:
                 return bool(verdict)
-            self.doubts += self.probe.doubtful
-            if self.doubts == _DOUBTS:
-                return True
             # The basis was emptied for nothing: that counts, lest searches go on for ever.
             self.builds += 1
             self.probe = self.candidate = None
@@ -261,19 +258,19 @@ class BlockLanczos:
         # Values are no better known than the operator knows itself.
         allowed = np.maximum(self._allowed(ritz, rounded=True), _ROUNDOFFS * self.noise)
         limit = float(allowed.max())
-        near = unresolved(self.plan.selection, ritz.theta, _REACH * norms, limit, np.inf)
         self.deadline = self.deadline or _OPEN * self.steps
-        if len(near) and self.lanczos and self.steps < self.deadline:
-            return False
+        if self.lanczos and self.steps < self.deadline:
+            reach = _REACH * norms
+            if unresolved(self.plan.selection, ritz.theta, reach, limit, np.inf):
+                return False
         self.searched = True
         if self.plan.keeps_space:
             self.space = self.space or ritz
         self.candidate = self._final(ritz, verified=False)
         self.judged = None
-        room = max(0, (self.plan.capacity - self.k - _PROBE) // 2)
-        theta, X = ritz.theta[: self.k], ritz.vectors(near[:room])
+        theta = ritz.theta[: self.k]
         share = share_of_steps(self.tolerance, theta, max(self.plan.block, _PROBE), limit)
-        self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share, X)
+        self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share)
         return False
 
     def _settled(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
@@ -313,8 +310,7 @@ class BlockLanczos:
         if self.candidate is None:
             return self._final(ritz, verified=False)
         # In the space searched since, an unfinished copy may stand in for a finished one.
-        clear = self.doubts < _DOUBTS
-        return replace(self.candidate, n_iter=self.builds, verified=clear, doubtful=not clear)
+        return replace(self.candidate, n_iter=self.builds, verified=True)
 
     def _final(self, ritz: Ritz, *, verified: bool) -> RitzState:
         norms = self._true_norms(ritz)
@@ -342,13 +338,12 @@ class BlockLanczos:
         if self.probe is not None and self.probe.start == self.steps:
             self.basis.restart(ritz, self.k)
             self.lanczos = True
-            room = self.plan.capacity - self.k - self.probe.vectors.shape[1]
-            width = min(max(self.plan.block, _PROBE), room)
+            width = min(max(self.plan.block, _PROBE), self.plan.capacity - self.k)
             fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)
             if self.plan.sharpen is not None:
                 found = ritz.theta[: self.k]
                 fresh = self.plan.sharpen(self.basis.V, found, fresh, self.probe.share)
-            fresh = self.problem.purified(np.hstack([self.probe.vectors, fresh]))
+            fresh = self.problem.purified(fresh)
             # These are no remainders of a product with A, whose norm says nothing about them.
             return self._orthonormal(fresh, noise=0.0)
         if self.lanczos:

@@ -27,8 +27,6 @@ class RitzState(State):
         Ritz values, most wanted first.
     verified : bool
         Whether a search of the complement found nothing.
-    doubtful : bool
-        Whether it could not tell, for values near the wanted ones stayed unresolved.
     norm : float
         The largest magnitude of a Ritz value that was seen.
     space : Ritz or None
@@ -37,7 +35,6 @@ class RitzState(State):
 
     theta: NDArray[Any] | None = None
     verified: bool = False
-    doubtful: bool = False
     norm: float = 0.0
     space: Ritz | None = None
 

@@ -15,13 +15,12 @@ _DIGITS, _SUSPICION = 2.5, 3.0
 _LEAST_STEPS = 3
 _STEPS = 8
 _OUTSIDE = 2
-# How many times longer to wait for a value that is uncertain.
-_LATER = 3
+# How many times longer to wait for a value that is uncertain, and for one outside that may yet be
+# wanted.
+_LATER, _OPEN = 3, 1
 # Values are a cluster if they differ by less than this part of them, and the same if by less than
 # that.
 _CLUSTER, _CLEAR = 1e-4, 1e-8
-# How many of the next values a cluster may have.
-_CLUSTERED = 8
 # Values rise by their residuals at the most, where nothing is missed.
 _SLACK = 1.25
 # What a Ritz value may rise yet, in units of its last rise.
@@ -49,13 +48,6 @@ class Probe:
         Block steps made so far.
     share : float
         Steps to take at the most, in units of those made: where finding took long, so does looking.
-    vectors : ndarray, shape (n, p)
-        Ritz vectors of values that were not resolved, which join the random block.
-
-    Attributes
-    ----------
-    doubtful : bool
-        Whether a verdict "missed" is for values that are still not resolved.
 
     References
     ----------
@@ -70,13 +62,11 @@ class Probe:
         allowed: NDArray[Any],
         step: int,
         share: float,
-        vectors: NDArray[Any],
     ) -> None:
         self.selection = selection
         self.keys = selection.keys(theta)
         self.allowed = _SLACK * float(allowed.max())
-        self.start, self.share, self.vectors = step, share, vectors
-        self.doubtful = False
+        self.start, self.share = step, share
         self.near: NDArray[Any] | float = -np.inf
         self.end = step + max(_STEPS, int(share * step))
 
@@ -102,10 +92,10 @@ class Probe:
         if step >= self.end:
             # What has come among the wanted ones has to be known as well as they are.
             waited = (step - self.end) / (self.end - self.start)
-            self.doubtful = len(unresolved(self.selection, theta, radii, self.allowed)) > 0
-            if uncertain or self.doubtful:
+            if uncertain:
                 return False if waited >= _LATER else None
-            return True
+            waits = unresolved(self.selection, theta, radii, self.allowed)
+            return None if waited < _OPEN and waits else True
         if len(theta) < k + _OUTSIDE:
             return None
         near = self.selection.keys(theta)[k : k + _OUTSIDE]
@@ -126,8 +116,8 @@ def unresolved(
     radii: NDArray[Any],
     allowed: float,
     near: float = _CLUSTER,
-) -> NDArray[np.intp]:
-    """Return which values may belong to a cluster that reaches among the wanted ones.
+) -> bool:
+    """Tell whether one of the next values may belong among the wanted ones.
 
     Parameters
     ----------
@@ -137,25 +127,21 @@ def unresolved(
         Ritz values, most wanted first, and how far each may be from an eigenvalue.
     allowed : float
         By how much wanted values may be wrong.
-    near : float
-        How near such values are, relative to the last wanted one.
+    near : float, default 1e-4
+        How near such a value is, relative to the last wanted one.
 
     Returns
     -------
-    ndarray of int
-        Of the next values, those that are near and may be beyond the last wanted one.
+    bool
+        False where there are none beyond the wanted ones.
     """
     k = selection.k
-    size = float(np.abs(theta[k - 1]))
-    found, clear = [], max(allowed, _CLEAR * size)
-    for m in range(k, min(len(theta), len(radii), k + _CLUSTERED)):
-        chosen = np.r_[:k, m]
-        apart = selection.distance(theta[chosen], np.zeros(k + 1))
-        if not apart < near * size:
-            break
-        if -selection.distance(theta[chosen], radii[chosen]) > clear:
-            found.append(m)
-    return np.array(found, np.intp)
+    seen, size = slice(0, min(len(radii), k + _OUTSIDE)), float(np.abs(theta[k - 1]))
+    if len(theta[seen]) <= k:
+        return False
+    apart = selection.distance(theta[seen], np.zeros_like(radii[seen]))
+    overlap = -selection.distance(theta[seen], radii[seen])
+    return apart < near * size and overlap > max(allowed, _CLEAR * size)
 
 
 def share_of_steps(tolerance: float, theta: NDArray[Any], width: int, allowed: float) -> float:
