@@ -123,7 +123,8 @@ class BlockLanczos:
             if self.lanczos and not (full or whole) and self.steps < self.looks.next:
                 continue
             ritz = self.basis.ritz(self.plan.selection)
-            self.norm = max(self.norm, self.problem.size_of(ritz.theta))
+            self.norm = max(self.norm, float(np.abs(ritz.theta).max()))
+            self.problem.check_size(self.norm)
             ritz, norms = self._residual_norms(ritz, remainder, block)
             self.builds += full and not whole
             if whole:

@@ -277,16 +277,25 @@ class Problem(ABC):
         """
         return theta + self.sigma
 
-    def size_of(self, theta: NDArray[Any]) -> float:
-        """Return the largest magnitude of Ritz values, unless its square leaves the range."""
-        size = float(np.abs(theta).max())
+    def check_size(self, size: float) -> None:
+        """Refuse eigenvalues of a size whose square leaves the range.
+
+        Parameters
+        ----------
+        size : float
+            The largest magnitude of a Ritz value.
+
+        Raises
+        ------
+        ValueError
+            If neither zero nor within the range.
+        """
         limit = float(np.finfo(self.dtype).max) ** _SQUARE_POWER
         if not (size == 0 or 1 / limit < size < limit):
             raise ValueError(
                 f"`A` has eigenvalues of size {size:.1e}, whose squares leave the range of "
                 f"{self.dtype}: scale it"
             )
-        return size
 
     def check_hermitian(self, T: NDArray[Any], length: float) -> None:
         """Refuse a matrix whose entries are at hand and do not make it Hermitian.
