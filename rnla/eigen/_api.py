@@ -124,7 +124,8 @@ def eigsh(
         a surrogate.
     verify : bool, default True
         Search the complement of what was found from a random block, for three to ten block
-        steps as a rule.
+        steps as a rule. It can miss values of a cluster of more members than a block has columns
+        that differ by less than about 1e-6, relatively.
     callback : callable, optional
         ``callback(state)`` at each look at the Ritz values, with ``state.n_iter``,
         ``state.error``, ``state.theta`` (values of the transformed problem), ``state.x``;

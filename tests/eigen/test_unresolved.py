@@ -1,4 +1,4 @@
-"""Values that a search has not resolved may hide wanted ones: no certificate before they are."""
+"""Values that a search has not resolved may hide wanted ones: they are waited for."""
 
 import eigen_cases as cases
 import numpy as np
