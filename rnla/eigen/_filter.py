@@ -21,8 +21,7 @@ from rnla.eigen._chebyshev import Chebyshev, Filtered
 from rnla.eigen._complement import Sharpener
 from rnla.eigen._density import spectral_density
 from rnla.eigen._lanczos import BlockLanczos
-from rnla.eigen._plan import RitzState
-from rnla.eigen._planning import FEW
+from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._select import Selection
 from rnla.eigen._verify import Progress
 from rnla.linalg.gram import GramBlock
@@ -53,8 +52,9 @@ _PATIENCE = 2.5
 # of the digits of the largest value put them.
 _HALVED = 1e-10
 # With so many products of a column the matrix itself is tried first, where few vectors are wanted:
-# with half of them if that has not brought this part of the digits.
-_TRIED, _PART_OF_DIGITS = 100, 0.25
+# with half of them if that has not brought this part of the digits. Squares are tried longer, for a
+# basis orthonormal to half of the digits is enough there.
+_TRIED, _TRIED_SQUARES, _PART_OF_DIGITS = 100, 200, 0.25
 # Columns to which a block is widened where it hid copies of an eigenvalue.
 _MOST_COLUMNS = 16
 # Columns where the first eigenvalue has many copies: its Ritz values then differ by less than this
@@ -93,7 +93,7 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
         Those of the search.
     """
     plan, main, count = search.plan, search.problem.main, search.k + _GUARD
-    if search.k < FEW:
+    if plan.tried:
         state = yield from _tried(search, start)
         if state is None:
             return
@@ -158,9 +158,18 @@ def _tried(
     """
     plan = search.plan
     block = plan.block if start is not None and start.shape[1] > plan.tried else plan.tried
-    room = min(search.k + _TRIED, _MOST_ENTRIES // search.problem.n, search.problem.n)
-    plan = replace(plan, block=block, capacity=max(plan.capacity, room))
+    room = min(search.k + _most_products(plan), _MOST_ENTRIES // search.problem.n, search.problem.n)
+    plan = replace(
+        plan,
+        block=block,
+        capacity=max(plan.capacity, room),
+        # Of squares it is a start as well, whoever finds it.
+        estimates=plan.squares,
+        semiorthogonal=plan.squares and bool(search.eps < _HALVED),
+    )
     trial = BlockLanczos(search.problem, plan, search.rng)
+    # Restarts would spend what such a basis has lost of its orthogonality.
+    trial.resumes = not plan.semiorthogonal
     states = trial.states(start)
     state = next(states)
     while trial.searched or state.certified or not _is_hopeless(trial, state):
@@ -168,14 +177,21 @@ def _tried(
         try:
             state = states.send(bool(stop))
         except StopIteration:
-            return None
+            if not trial.missed or trial.resumes:
+                return None
+            break
     search.noise = trial.noise
     return state
 
 
 def _is_hopeless(trial: BlockLanczos, state: State) -> bool:
     late = state.error > trial.tolerance**_PART_OF_DIGITS
-    return trial.steps * trial.plan.block >= (_TRIED // 2 if late else _TRIED)
+    most = _most_products(trial.plan)
+    return trial.steps * trial.plan.block >= (most // 2 if late else most)
+
+
+def _most_products(plan: Plan) -> int:
+    return _TRIED_SQUARES if plan.squares else _TRIED
 
 
 def _found(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from rnla.linalg.block import BlockOperator
 from rnla.linalg.orth import column_lengths, orthonormal_block
-from rnla.linalg.tall import combination, copy_rows, dots, without
+from rnla.linalg.tall import combination, copy_rows, dots, reordered, without
 
 # Columns this many roundoffs of ||A|| long are noise.
 _NOISE = 10
@@ -70,7 +70,9 @@ class GolubKahan:
         self.rng = rng
         self.capacity = min(capacity, n)
         self.norm = 0.0
-        self.F = F
+        self._F: NDArray[Any] | None = F
+        # What F C is where F has not been formed yet.
+        self._rest: NDArray[Any] = F[:, :0]
         self._U, self._V = self._memory()
         self.K = np.zeros((0, 0), A.dtype)
         self.C = np.zeros((F.shape[1], 0), A.dtype)
@@ -97,6 +99,20 @@ class GolubKahan:
     def full(self) -> bool:
         """Whether the next block does not fit."""
         return bool(self.size + self.F.shape[1] > self.capacity)
+
+    @property
+    def F(self) -> NDArray[Any]:
+        """The next block, (n, b); that of an adopted basis is formed when asked for."""
+        if self._F is None:
+            floor = _NOISE * float(np.finfo(self.A.dtype).eps) * self.norm
+            self._F = orthonormal_block(self._rest, self.V, floor=floor)
+            self.C = dots(self._F, self._rest)
+            self._rest = self._rest[:, :0]
+        return self._F
+
+    @F.setter
+    def F(self, block: NDArray[Any]) -> None:
+        self._F = block
 
     @property
     def V(self) -> NDArray[Any]:
@@ -231,7 +247,8 @@ class GolubKahan:
 
     def power(self) -> None:
         """Replace V by ``A^H U``: noise in directions of small singular values falls by squares."""
-        self.adopt(combination(self.V, self.K.conj().T) + self.F @ self.C)
+        rest = self._rest if self._F is None else self.F @ self.C
+        self.adopt(combination(self.V, self.K.conj().T) + rest)
 
     def _adopt(self, V: NDArray[Any]) -> None:
         keep = V.shape[1]
@@ -240,10 +257,15 @@ class GolubKahan:
         floor = _NOISE * float(np.finfo(self.A.dtype).eps) * self.norm
         U = orthonormal_block(W, floor=floor, rng=self.rng)
         Z = self.A.adjoint(U)
-        self._U, self._V = np.asfortranarray(U), np.asfortranarray(V)
+        self._U, self._V = reordered(U, "F"), reordered(V, "F")
         self.K = dots(self._U, W)
-        self.F = orthonormal_block(without(Z, self.V, self.K.conj().T), self.V, floor=floor)
-        self.C = dots(self.F, Z)
+        # Who is content with the residuals needs no block: a root of their Gram matrix tells them.
+        self._F, self._rest = None, reordered(without(Z, self.V, self.K.conj().T), "F")
+        G = dots(self._rest, self._rest)
+        lengths = np.sqrt(np.diagonal(G).real)
+        unit = np.where(lengths > 0, lengths, 1)
+        squares, Q = np.linalg.eigh(G / (unit[:, None] * unit))
+        self.C = np.sqrt(np.maximum(squares, 0))[:, None] * Q.conj().T * lengths
         self._left_over = np.zeros((0, keep), self.A.dtype)
 
     def probe(self, ritz: Ritz, keep: int, block: NDArray[Any], capacity: int) -> None:

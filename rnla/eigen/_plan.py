@@ -56,7 +56,7 @@ class Plan:
     verify : bool
         Whether to search the complement in the end.
     tried : int
-        Columns at a time in a first trial of A itself, where a polynomial may follow.
+        Columns at a time in a first trial of A itself, where a polynomial may follow; 0 for none.
     row_cost : float
         Multiplications in a product, for each of its entries.
     keeps_space : bool
@@ -83,7 +83,7 @@ class Plan:
     capacity: int
     tol: float
     verify: bool
-    tried: int = 1
+    tried: int = 0
     row_cost: float = np.inf
     keeps_space: bool = False
     watched: bool = False

@@ -18,7 +18,7 @@ from rnla.linalg.skinny import columns_in_one_reading
 # Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
 _BLOCK, _BLOCK_FEW, BLOCK_MANY = 4, 2, 16
 # At first one column, where a search with more may follow.
-_BLOCK_TRIED = 1
+BLOCK_TRIED = 1
 _LARGE = 1000
 # Below so many sparse products are with few columns, and a polynomial comes after a trial.
 FEW = 8
@@ -82,7 +82,7 @@ def plan_for(request: Request, problem: Problem, selection: Selection, options: 
         capacity=capacity,
         tol=request.tol * (_PENCIL if isinstance(problem, Generalized) else 1.0),
         verify=options.verify,
-        tried=options.block_size or _BLOCK_TRIED,
+        tried=(options.block_size or BLOCK_TRIED) if k < FEW else 0,
         row_cost=_row_cost(problem),
         keeps_space=options.keep_surrogate,
         watched=options.callback is not None,
@@ -101,7 +101,7 @@ def is_filtered(request: Request, problem: Problem, plan: Plan, options: Options
     if plan.correction is not None or plan.selection.which not in ("LA", "SA", "LM"):
         return False
     if request.k < FEW:
-        return 8 * request.k <= request.n and main.rows.nnz <= _PER_TRIED * request.n
+        return pays_after_trial(request.n, request.k, main.rows.nnz)
     return filter_pays(request.n, request.k, main.rows.nnz)
 
 
@@ -121,6 +121,24 @@ def filter_pays(n: int, k: int, nnz: int) -> bool:
         As measured for graphs.
     """
     return 8 * k <= n and nnz <= _PER_FILTERED * k * n
+
+
+def pays_after_trial(n: int, k: int, nnz: int) -> bool:
+    """Tell whether a polynomial pays where some steps without it have not been enough.
+
+    Parameters
+    ----------
+    n, k : int
+        Order of the operator and vectors wanted.
+    nnz : int
+        Multiplications for a column.
+
+    Returns
+    -------
+    bool
+        As measured for graphs.
+    """
+    return 8 * k <= n and nnz <= _PER_TRIED * n
 
 
 def _row_cost(problem: Problem) -> float:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla._core.driver import State
 from rnla._core.threads import single_threaded_blas
 from rnla.eigen._filter import filtered_states
 from rnla.eigen._golub_kahan import GolubKahan
 from rnla.eigen._lanczos import BlockLanczos
 from rnla.eigen._plan import Plan, RitzState
-from rnla.eigen._planning import filter_pays
+from rnla.eigen._planning import BLOCK_TRIED, filter_pays, pays_after_trial
 from rnla.eigen._problem import Standard
 from rnla.eigen._select import Selection
 from rnla.eigen._svds_check import Request
@@ -35,8 +36,10 @@ from rnla.linalg.gram import GramBlock
 # with A does.
 _CLEAR = 1 / 64
 _ROOM = 32
-# Triplets from which on two bases in full cost more.
-_LEAST = 4
+# Products after which the size of wanted values shows.
+_SETTLED = 50
+# Triplets up to which single columns are tried first.
+_FEW = 20
 
 
 def prefers_gram(request: Request, A: BlockOperator) -> bool:
@@ -59,8 +62,10 @@ def prefers_gram(request: Request, A: BlockOperator) -> bool:
         return False
     if request.ncv is not None or request.maxiter is not None or request.block_size is not None:
         return False
-    n = min(A.shape)
-    return request.k >= _LEAST and filter_pays(n, request.k, 2 * int(core.rows.nnz))
+    n, products = min(A.shape), 2 * int(core.rows.nnz)
+    if request.k <= _FEW:
+        return pays_after_trial(n, request.k, products)
+    return filter_pays(n, request.k, products)
 
 
 def gram_started(
@@ -96,6 +101,7 @@ def gram_started(
         capacity=min(n, max(2 * k + 4 + 4 * size.block, k + _ROOM)),
         tol=aim.residual,
         verify=aim.verify,
+        tried=BLOCK_TRIED if k <= _FEW else 0,
         row_cost=gram.nnz / n,
         keeps_products=False,
         squares=True,
@@ -104,7 +110,7 @@ def gram_started(
     with single_threaded_blas():
         states = filtered_states(search, start)
         state = next(states)
-        while not state.certified:
+        while not (state.certified or _are_lost(state, gram)):
             assert isinstance(state, RitzState)
             stop = False
             if state.theta is not None:
@@ -117,7 +123,16 @@ def gram_started(
         basis.adopt(state.x)
         least = float(np.sqrt(max(float(state.theta.min()), 0.0)))
         searched = state.verified and least >= _CLEAR * basis.norm
-        yield from golub_kahan(basis, aim, size.block, searched=searched)
+        yield from golub_kahan(basis, aim, size.block, searched=searched, steps=gram.n_passes)
+
+
+def _are_lost(state: State, gram: GramBlock) -> bool:
+    """Tell whether values are wanted whose squares are not known to half of their digits."""
+    assert isinstance(state, RitzState)
+    if state.theta is None or gram.n_matvec < _SETTLED:
+        return False
+    eps = float(np.finfo(gram.dtype).eps)
+    return bool(state.theta.min() <= np.sqrt(eps) * state.theta.max())
 
 
 def _looked_at(A: BlockOperator, aim: Aim, state: RitzState) -> TripletState:

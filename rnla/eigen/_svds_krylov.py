@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rnla._core.driver import State
 from rnla.eigen._golub_kahan import GolubKahan, Ritz
+from rnla.eigen._verify import share_of_steps
 from rnla.linalg.orth import random_block
 
 GUARD = 4
@@ -18,6 +19,7 @@ GUARD = 4
 # value of a cluster above it, in every run of the suite of cases where ARPACK misses some.
 _PROBE_STEPS = 8
 _PROBE_STEPS_NARROW = 10
+_PROBE_STEPS_MOST = 40
 _NARROW = 2
 # Roundoffs of ||A|| by which a singular value may move in the search.
 _STILL = 5000
@@ -155,7 +157,7 @@ def from_squares(residuals: NDArray[Any], sigma: NDArray[Any], norm: float) -> N
 
 
 def golub_kahan(
-    basis: GolubKahan, aim: Aim, block: int, *, searched: bool = False
+    basis: GolubKahan, aim: Aim, block: int, *, searched: bool = False, steps: int = 0
 ) -> TripletIteration:
     """Yield triplets of a decomposition that grows by blocks and is restarted when it is full.
 
@@ -170,6 +172,8 @@ def golub_kahan(
         Columns of a random block.
     searched : bool, default False
         Whether the complement of an adopted basis has been searched.
+    steps : int, default 0
+        Block steps that it took to find such a basis.
 
     Yields
     ------
@@ -186,6 +190,7 @@ def golub_kahan(
             ritz, errors = _polished(basis, aim)
         else:
             basis.expand()
+            steps += 1
             step = max(_LEAST_STEP, block, tested // 8)
             due = basis.size >= tested + step or basis.full or basis.complete
             if basis.size < aim.k or not due:
@@ -195,7 +200,7 @@ def golub_kahan(
         tested, seen = basis.size, adopted
         if errors.max() <= aim.residual and not searched:
             seen = False
-            ritz, searched = _search(basis, ritz, aim, block)
+            ritz, searched = _search(basis, ritz, aim, block, steps)
             restarts, n_iter, tested = restarts + 1, n_iter + 1, basis.size
             errors = _errors(basis, ritz, aim, lenient)
             if not searched:
@@ -208,7 +213,7 @@ def golub_kahan(
             ritz = basis.ritz(aim.largest)
             errors = _errors(basis, ritz, aim, seen=True)
         adopted = False
-        n_iter += basis.full
+        n_iter += not seen and basis.full
         stop = yield _state(basis, ritz, aim, errors, n_iter, searched and aim.verify, seen)
         if stop or basis.complete:
             return
@@ -230,8 +235,12 @@ def _polished(basis: GolubKahan, aim: Aim) -> tuple[Ritz, NDArray[Any]]:
 
 
 def _errors(basis: GolubKahan, ritz: Ritz, aim: Aim, seen: bool = False) -> NDArray[Any]:
-    eps = float(np.finfo(basis.A.dtype).eps)
-    return aim.errors(ritz.sigma[: aim.k], ritz.residuals[: aim.k], basis.norm, eps, seen)
+    sigma, residuals = ritz.sigma[: aim.k], ritz.residuals[: aim.k]
+    return aim.errors(sigma, residuals, basis.norm, _eps(basis), seen)
+
+
+def _eps(basis: GolubKahan) -> float:
+    return float(np.finfo(basis.A.dtype).eps)
 
 
 def _state(
@@ -266,8 +275,10 @@ def _restart(basis: GolubKahan, ritz: Ritz, aim: Aim) -> None:
     basis.restart(ritz, max(aim.k, wanted + (room - wanted) // 3))
 
 
-def _search(basis: GolubKahan, ritz: Ritz, aim: Aim, block: int) -> tuple[Ritz, bool]:
+def _search(basis: GolubKahan, ritz: Ritz, aim: Aim, block: int, taken: int) -> tuple[Ritz, bool]:
     """Search the complement of what converged from a random block.
+
+    Where finding has `taken` many steps, so does looking: it has to tell apart as much.
 
     Returns the triplets of the whole, and whether none of the wanted ones is better than before.
     """
@@ -275,8 +286,10 @@ def _search(basis: GolubKahan, ritz: Ritz, aim: Aim, block: int) -> tuple[Ritz, 
         return ritz, True
     n = basis.A.shape[1]
     k = aim.k
-    steps = _PROBE_STEPS if block > _NARROW else _PROBE_STEPS_NARROW
     before = ritz.sigma[:k]
+    share = share_of_steps(aim.residual, before, block, _STILL * _eps(basis) * basis.norm)
+    least = _PROBE_STEPS if block > _NARROW else _PROBE_STEPS_NARROW
+    steps = max(least, min(round(share * taken), _PROBE_STEPS_MOST))
     fresh = random_block(basis.rng, (n, min(block, n - k)), basis.A.dtype)
     basis.probe(ritz, k, fresh, k + steps * block)
     for _ in range(steps):
