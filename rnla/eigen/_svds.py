@@ -126,9 +126,10 @@ def svds(
     columns costs one product with A and one with its adjoint and about ``4 (m + n) d b`` flops
     for d columns of the basis. Memory: ``(m + n) ncv`` numbers, twice that at a restart.
 
-    Triplets of a sparse A have a start: Lanczos on ``A^H A`` (or ``A A^H``, the smaller one), from a
-    single vector for at most twenty, on a Chebyshev polynomial for more and where that is not
-    enough, with its own search of the complement and a basis on one side only. Triplets are then formed from the product of A with what was found and judged by both
+    Triplets of a sparse A have a start: Lanczos on ``A^H A`` (or ``A A^H``, the smaller one), with
+    its own search of the complement and a basis on one side only. For at most twenty it begins
+    with a single vector; for more, and where that is not enough, with a Chebyshev polynomial.
+    Triplets are then formed from the product of A with what was found and judged by both
     residuals; where squares have cost digits, or cannot tell copies apart, block Golub-Kahan goes
     on from there. `ncv`, `maxiter`, a "block_size" and ``solver="krylov"`` do without. Meanwhile
     BLAS has one thread, for its idle threads would be in the way.
