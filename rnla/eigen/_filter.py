@@ -158,18 +158,20 @@ def _tried(
     """
     plan = search.plan
     block = plan.block if start is not None and start.shape[1] > plan.tried else plan.tried
-    room = min(search.k + _most_products(plan), _MOST_ENTRIES // search.problem.n, search.problem.n)
+    n, wanted = search.problem.n, min(search.k + _most_products(plan), search.problem.n)
+    capacity = max(plan.capacity, min(wanted, _MOST_ENTRIES // n))
+    # Restarts spend what a basis has lost of its orthogonality: there has to be room without them.
+    halved = plan.squares and capacity >= wanted and search.eps < _HALVED
     plan = replace(
         plan,
         block=block,
-        capacity=max(plan.capacity, room),
-        # Of squares it is a start as well, whoever finds it.
+        capacity=capacity,
+        # Of squares this is a start as well, whoever finds it.
         estimates=plan.squares,
-        semiorthogonal=plan.squares and bool(search.eps < _HALVED),
+        semiorthogonal=halved,
     )
     trial = BlockLanczos(search.problem, plan, search.rng)
-    # Restarts would spend what such a basis has lost of its orthogonality.
-    trial.resumes = not plan.semiorthogonal
+    trial.resumes = not halved
     states = trial.states(start)
     state = next(states)
     while trial.searched or state.certified or not _is_hopeless(trial, state):

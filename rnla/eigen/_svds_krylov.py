@@ -19,7 +19,8 @@ GUARD = 4
 # value of a cluster above it, in every run of the suite of cases where ARPACK misses some.
 _PROBE_STEPS = 8
 _PROBE_STEPS_NARROW = 10
-_PROBE_STEPS_MOST = 40
+# Most steps, if bases have no more than so many entries with them.
+_PROBE_STEPS_MOST, _PROBE_ENTRIES = 40, 1 << 26
 _NARROW = 2
 # Roundoffs of ||A|| by which a singular value may move in the search.
 _STILL = 5000
@@ -289,7 +290,8 @@ def _search(basis: GolubKahan, ritz: Ritz, aim: Aim, block: int, taken: int) -> 
     before = ritz.sigma[:k]
     share = share_of_steps(aim.residual, before, block, _STILL * _eps(basis) * basis.norm)
     least = _PROBE_STEPS if block > _NARROW else _PROBE_STEPS_NARROW
-    steps = max(least, min(round(share * taken), _PROBE_STEPS_MOST))
+    room = _PROBE_ENTRIES // (sum(basis.A.shape) * block)
+    steps = max(least, min(round(share * taken), _PROBE_STEPS_MOST, room))
     fresh = random_block(basis.rng, (n, min(block, n - k)), basis.A.dtype)
     basis.probe(ritz, k, fresh, k + steps * block)
     for _ in range(steps):
