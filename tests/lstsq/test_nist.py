@@ -46,7 +46,7 @@ def digits(x, certified):
 def lapack_digits(A, y, certified, rng):
     """Return LAPACK's digits, freed from luck: the median over orders of the rows."""
     found = []
-    for _ in range(9):
+    for _ in range(99):
         order = rng.permutation(len(y))
         # Without a cut-off below roundoff it calls Filip singular and loses all digits.
         x = np.linalg.lstsq(A[order], y[order], rcond=1e-16)[0]
