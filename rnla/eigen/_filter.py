@@ -154,7 +154,8 @@ def _tried(
     """Search with the matrix, which is enough where the wanted values lie apart.
 
     Fewer columns take fewer products, and copies that they do not see the search of the complement
-    does. Returns the last state if the pairs are not found after a while.
+    does. Returns the last state if the pairs are not found after a while, or some were missed and
+    the basis is not for restarts.
     """
     plan = search.plan
     block = plan.block if start is not None and start.shape[1] > plan.tried else plan.tried
@@ -166,7 +167,7 @@ def _tried(
         plan,
         block=block,
         capacity=capacity,
-        # Of squares this is a start as well, whoever finds it.
+        # Triplets are formed and judged anew in any case.
         estimates=plan.squares,
         semiorthogonal=halved,
     )

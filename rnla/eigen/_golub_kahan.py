@@ -105,14 +105,14 @@ class GolubKahan:
         """The next block, (n, b); that of an adopted basis is formed when asked for."""
         if self._F is None:
             floor = _NOISE * float(np.finfo(self.A.dtype).eps) * self.norm
-            self._F = orthonormal_block(self._rest, self.V, floor=floor)
-            self.C = dots(self._F, self._rest)
-            self._rest = self._rest[:, :0]
+            block, rest = orthonormal_block(self._rest, self.V, floor=floor), self._rest
+            self.F, self.C = block, dots(block, rest)
+            return block
         return self._F
 
     @F.setter
     def F(self, block: NDArray[Any]) -> None:
-        self._F = block
+        self._F, self._rest = block, block[:, :0]
 
     @property
     def V(self) -> NDArray[Any]:
@@ -259,7 +259,8 @@ class GolubKahan:
         Z = self.A.adjoint(U)
         self._U, self._V = reordered(U, "F"), reordered(V, "F")
         self.K = dots(self._U, W)
-        # Who is content with the residuals needs no block: a root of their Gram matrix tells them.
+        # Norms of residuals are all that is needed where they are small enough. Until F is asked
+        # for, C is a root of their Gram matrix, column by column, for some may be far shorter.
         self._F, self._rest = None, reordered(without(Z, self.V, self.K.conj().T), "F")
         G = dots(self._rest, self._rest)
         lengths = np.sqrt(np.diagonal(G).real)

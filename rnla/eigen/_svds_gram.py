@@ -1,4 +1,4 @@
-"""A start for singular triplets of a sparse matrix: Lanczos on a polynomial of its Gram matrix.
+"""A start for singular triplets of a sparse matrix: Lanczos on its Gram matrix or a polynomial.
 
 One orthonormal basis instead of two, and few products that have to be orthogonalised. Squares cost
 digits of small singular values, so nothing is returned from here: triplets are formed from products
@@ -38,12 +38,14 @@ _CLEAR = 1 / 64
 _ROOM = 32
 # Products after which the size of wanted values shows.
 _SETTLED = 50
+# Restarts after which it is the turn of A.
+_MOST_RESTARTS = 20
 # Triplets up to which single columns are tried first.
 _FEW = 20
 
 
 def prefers_gram(request: Request, A: BlockOperator) -> bool:
-    """Tell whether products are so cheap, and so many triplets wanted, that a polynomial pays.
+    """Tell whether products are so cheap that a basis on one side pays.
 
     Parameters
     ----------
@@ -127,12 +129,17 @@ def gram_started(
 
 
 def _are_lost(state: State, gram: GramBlock) -> bool:
-    """Tell whether values are wanted whose squares are not known to half of their digits."""
+    """Tell whether A is the better one to go on with.
+
+    That is where squares of wanted values are not known to half of their digits, or a cluster takes
+    restart after restart.
+    """
     assert isinstance(state, RitzState)
-    if state.theta is None or gram.n_matvec < _SETTLED:
+    if state.theta is None:
         return False
-    eps = float(np.finfo(gram.dtype).eps)
-    return bool(state.theta.min() <= np.sqrt(eps) * state.theta.max())
+    least = float(np.sqrt(np.finfo(gram.dtype).eps) * state.theta.max())
+    small = bool(state.theta.min() <= least)
+    return state.n_iter >= _MOST_RESTARTS or (small and gram.n_matvec >= _SETTLED)
 
 
 def _looked_at(A: BlockOperator, aim: Aim, state: RitzState) -> TripletState:

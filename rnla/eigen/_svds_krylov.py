@@ -19,7 +19,7 @@ GUARD = 4
 # value of a cluster above it, in every run of the suite of cases where ARPACK misses some.
 _PROBE_STEPS = 8
 _PROBE_STEPS_NARROW = 10
-# Most steps, if bases have no more than so many entries with them.
+# Most steps, and most entries of the vectors that they add to both bases.
 _PROBE_STEPS_MOST, _PROBE_ENTRIES = 40, 1 << 26
 _NARROW = 2
 # Roundoffs of ||A|| by which a singular value may move in the search.
@@ -214,6 +214,7 @@ def golub_kahan(
             ritz = basis.ritz(aim.largest)
             errors = _errors(basis, ritz, aim, seen=True)
         adopted = False
+        # An adopted basis has no next block yet, and may not need one.
         n_iter += not seen and basis.full
         stop = yield _state(basis, ritz, aim, errors, n_iter, searched and aim.verify, seen)
         if stop or basis.complete:

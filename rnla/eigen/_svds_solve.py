@@ -30,8 +30,8 @@ from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
 from rnla.linalg.orth import orthonormal_block, random_block
 from rnla.linalg.quiet import quiet_blas
 
-# Restarts allowed per column of the smaller side, as in SciPy.
-_RESTARTS = 10
+# Restarts allowed per column of the smaller side, as in SciPy; in all, where LAPACK can take over.
+_RESTARTS, _BEFORE_LAPACK = 10, 200
 # Where rounding ends the iteration so near the tolerance, it is what the tolerance stands for.
 _ROUNDING = 10
 # How much longer than the refinement of left vectors aims for the residuals of a success may be.
@@ -100,8 +100,7 @@ def singular_triplets(request: Request) -> EigenResult:
         return _dense(request, Status.CONVERGED)
     problem = _scaled(core, view, wide, request.rng)
     result = _iterated(request, problem, method, sizes(request, view, core))
-    free = request.maxiter is None and request.ncv is None and request.solver != method
-    if not result.success and free and can_copy(view, core):
+    if not result.success and _may_fall_back(request, problem, method):
         return _dense(request, Status.FELL_BACK)
     return result
 
@@ -141,6 +140,12 @@ def _scaled(
     return _Problem(core, wide, view if root == 1 else ScaledView(view, root), root)
 
 
+def _may_fall_back(request: Request, problem: _Problem, method: str) -> bool:
+    """Tell whether LAPACK may take over: not from a caller's own settings."""
+    free = request.maxiter is None and request.ncv is None and request.solver != method
+    return free and can_copy(problem.A, problem.core)
+
+
 def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> EigenResult:
     A = problem.A
     aim = Aim(
@@ -159,6 +164,8 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
     else:
         iteration = _preconditioned(request, problem, aim, size, method)
     maxiter = _RESTARTS * A.shape[1] if request.maxiter is None else request.maxiter
+    if _may_fall_back(request, problem, method):
+        maxiter = min(maxiter, _BEFORE_LAPACK)
     looks: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
     def record(state: State) -> None:

@@ -185,6 +185,22 @@ def test_residuals_of_an_adopted_basis_need_no_block(k, rng):
     np.testing.assert_allclose(basis.ritz(True).residuals, true, rtol=1e-6, atol=1e-13)
 
 
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_cluster_that_does_not_settle_is_left_to_lapack(seed):
+    # Thirty-five values within 1.3e-6: squares went on without a limit, and A for thousands of
+    # restarts.
+    rng, gap = np.random.default_rng(seed), 6.5e-7
+    sigma = np.r_[1 + gap * rng.random(7), 1 - gap * rng.random(28), 0.99 * rng.random(304)]
+    A = scipy.sparse.diags_array(sigma).tocsr()
+    request = check_request(
+        A, 7, None, 0, "LM", rng.standard_normal(339), None, True, "auto", 0, None
+    )
+    result = singular_triplets(request)
+    assert result.success
+    check(A, result, sigma)
+    assert result.n_matvec < 50_000
+
+
 def test_a_start_that_lacks_wanted_vectors_is_found_out(monkeypatch, rng):
     # The control: a search of the Gram matrix that has missed, and does not say so.
     sigma = spectra()["decay"]
