@@ -196,6 +196,9 @@ def _searched(
             raise ValueError(requirement(request)) from None
     if outlook is not None and outlook.gave_up:
         outcome = replace(outcome, status=Status.MAX_ITERATIONS)
+    if restarts is not None and outcome.status is Status.MAX_ITERATIONS:
+        # LAPACK comes next, and will know more.
+        options = replace(options, keep_surrogate=False)
     solved = _solved(request, problem, outcome, search.tolerance, options, surrogate)
     if not looks:
         return solved

@@ -89,7 +89,7 @@ class BlockLanczos:
         self.strikes, self.last_error = 0, np.inf
         self.judged: tuple[Ritz, NDArray[Any]] | None = None
         small = problem.n <= min(_WHOLE, plan.capacity)
-        self.looks = Looks(self.tolerance, _WHOLE if small else 0)
+        self.looks = Looks(self.tolerance, _WHOLE if small else -(-self.k // plan.block))
 
     def states(self, start: NDArray[Any] | None) -> Iteration:
         """Iterate from a start block.

@@ -153,11 +153,10 @@ def _block_size(request: Request, problem: Problem) -> int:
     main = problem.main
     if isinstance(main, OperatorBlock) and main.by_columns:
         return _BLOCK_FEW
-    if isinstance(main, SparseBlock) and request.k <= FEW:
-        return _BLOCK_FEW
     if isinstance(main, DenseBlock) and request.n >= _LARGE:
         # More columns than one reading multiplies cost more than the steps they save.
         real = main.dtype.kind == "f"
         width = columns_in_one_reading(main.dtype) if real else BLOCK_MANY
         return width if request.k >= 2 * width else width // 2
-    return _BLOCK
+    explicit = isinstance(main, DenseBlock | SparseBlock)
+    return _BLOCK_FEW if explicit and request.k <= FEW else _BLOCK
