@@ -128,8 +128,8 @@ def eigsh(
         that differ by less than about 1e-6, relatively.
     callback : callable, optional
         ``callback(state)`` at each look at the Ritz values, with ``state.n_iter``,
-        ``state.error``, ``state.theta`` (values of the transformed problem), ``state.x``;
-        raise ``StopIteration`` to stop.
+        ``state.error``, ``state.theta`` (values of the transformed problem; None for the start),
+        ``state.x``; raise ``StopIteration`` to stop.
 
     Returns
     -------

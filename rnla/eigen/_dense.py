@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
+from scipy.linalg import eigh, get_lapack_funcs
 from scipy.sparse import issparse
 from scipy.sparse.linalg import LinearOperator
 
@@ -33,6 +33,13 @@ _SHARE = {"dense": 5, "sparse": 10, "operator": 10}
 _LARGE = {"dense": 20_000, "sparse": 3000, "operator": 3000}
 # A subset costs as much as all from here on.
 _SUBSET = 4
+# The power of the roundoff that is the reciprocal condition number of an ill-conditioned inner
+# product, and the roundoffs, for each root of a row, of a singular one.
+_ILL, _ROUNDOFFS = 1 / 3, 4.0
+# Inner products that a Newton step makes better.
+_NEARLY = 1e-3
+# The power of the roundoff up to which a pair of a pencil is one, relative to the matrices.
+_BACKWARD = 0.5
 
 
 def all_pairs(A: Any, M: Any, vectors: bool, stacklevel: int) -> Any:
@@ -133,6 +140,8 @@ def dense_pairs(request: Request, more: int = 0) -> Iteration:
     space = Ritz(values[order], np.eye(len(values))[:, order], X, None)
     order = order[: request.k]
     values, X = values[order], X[:, order]
+    if request.mode == "buckling" or M is not None:
+        X = _orthonormal_again(X, A if M is None or request.mode == "buckling" else M)
     with single_threaded_blas():
         R = A @ X - (X if M is None else M @ X) * values
     yield RitzState(
@@ -143,9 +152,27 @@ def dense_pairs(request: Request, more: int = 0) -> Iteration:
         residual_norm=lengths_of_any_size(R).astype(np.float64),
         column_errors=np.zeros(len(values)),
         theta=values,
-        verified=True,
+        verified=M is None or _are_pairs(A, M, R, X, values),
         space=space,
     )
+
+
+def _orthonormal_again(X: NDArray[Any], B: NDArray[Any]) -> NDArray[Any]:
+    """Take what a solve has rounded out of the inner products of X, by a Newton step."""
+    with single_threaded_blas():
+        E = X.conj().T @ (B @ X) - np.eye(X.shape[1])
+        return X - X @ (E / 2) if np.abs(E).max(initial=0.0) < _NEARLY else X
+
+
+def _are_pairs(
+    A: NDArray[Any], M: NDArray[Any], R: NDArray[Any], X: NDArray[Any], values: NDArray[Any]
+) -> bool:
+    """Tell whether residuals are small relative to ``(||A|| + |w| ||M||) ||x||``."""
+    with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
+        sizes = np.linalg.norm(A) + np.abs(values) * np.linalg.norm(M)
+        lengths, residuals = (np.linalg.norm(Y, axis=0) for Y in (X, R))
+        limit = float(np.finfo(R.dtype).eps ** _BACKWARD)
+        return bool((residuals <= limit * sizes * lengths).all())
 
 
 def _dense(A: BlockOperator, dtype: Any) -> NDArray[Any]:
@@ -173,15 +200,12 @@ def _pencil(
     They are orthonormal in the inner product of the mode.
     """
     if request.mode == "buckling":
-        # A is the positive definite one: M x = (1 / w) A x.
-        B = np.eye(len(A), dtype=A.dtype) if M is None else M
-        try:
-            inverse, X = eigh(B, A, check_finite=False)
-        except np.linalg.LinAlgError:
-            raise ValueError(requirement(request)) from None
-        with np.errstate(divide="ignore"):
-            return 1 / inverse, X
+        return _in_the_product_of(A, np.eye(len(A), dtype=A.dtype) if M is None else M, request)
+    if M is not None and request.sigma is not None:
+        return _in_the_product_of(M, A, request)
     n, which = len(A), request.selection.which
+    if M is not None and _reciprocal_condition(M) <= _singular(M):
+        raise ValueError(requirement(request))
     subset = None
     if request.sigma is None and which in ("LA", "SA") and count * _SUBSET < n:
         subset = (n - count, n - 1) if which == "LA" else (0, count - 1)
@@ -194,34 +218,72 @@ def _pencil(
         driver: Any = "evd" if M is None else "gvd"
         return eigh(A, M, driver=driver, check_finite=False)
     except np.linalg.LinAlgError:
-        if M is None:
-            return eigh(A, driver="ev", check_finite=False)
-        if request.sigma is None:
-            raise ValueError(requirement(request)) from None
-        return _semidefinite(A, M, request)
+        return eigh(A, M, driver="ev" if M is None else "gv", check_finite=False)
 
 
-def _semidefinite(
-    A: NDArray[Any], M: NDArray[Any], request: Request
+def _in_the_product_of(
+    B: NDArray[Any], C: NDArray[Any], request: Request
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Finite eigenvalues for singular M = L L^H: those of ``L^H (A - sigma M)^-1 L``."""
-    sigma = request.sigma
+    """Eigenpairs near a shift: of A = C with M = B, or of A = B with M = C for buckling.
+
+    By Cholesky factors of B, errors are as large as its condition number; by those of the shifted
+    matrix they are not, near the shift.
+    """
+    buckling = request.mode == "buckling"
+    condition = _reciprocal_condition(B)
+    singular = condition <= _singular(B)
+    if buckling and singular:
+        raise ValueError(requirement(request))
+    far = request.selection.which == "SM" and not singular
+    if not far and condition < np.finfo(B.dtype).eps ** _ILL:
+        return _by_the_shift(B, C, request)
+    values, X = eigh(C, B, check_finite=False)
+    with np.errstate(divide="ignore"):
+        return 1 / values if buckling else values, X
+
+
+def _singular(B: NDArray[Any]) -> float:
+    """Return the reciprocal condition number below which B may as well be singular."""
+    return _ROUNDOFFS * float(np.finfo(B.dtype).eps) * float(np.sqrt(len(B)))
+
+
+def _reciprocal_condition(B: NDArray[Any]) -> float:
+    """Estimate ``1 / (||B||_1 ||B^-1||_1)``; 0 where B is not positive definite."""
+    functions: Any = get_lapack_funcs(("potrf", "pocon"), (B,))
+    factor, estimate = functions
+    R, info = factor(B, lower=False)
+    if info:
+        return 0.0
+    length = np.abs(B).sum(axis=0).max(initial=0.0)
+    return float(estimate(R, length, uplo="U")[0])
+
+
+def _by_the_shift(
+    B: NDArray[Any], C: NDArray[Any], request: Request
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Finite eigenvalues for ``B = L L^H``: by those of ``L^H (A - sigma M)^-1 L``."""
+    sigma, buckling = request.sigma, request.mode == "buckling"
     assert sigma is not None
-    size, U = np.linalg.eigh(M)
-    keep = size > len(M) * np.finfo(size.dtype).eps * np.abs(size).max(initial=0.0)
+    size, U = np.linalg.eigh(B)
+    keep = size > len(B) * np.finfo(size.dtype).eps * np.abs(size).max(initial=0.0)
     if size.min(initial=0.0) < -np.sqrt(np.finfo(size.dtype).eps) * size.max(initial=0.0):
         raise ValueError(requirement(request))
     if np.count_nonzero(keep) < request.k:
         raise ValueError(too_few(request, int(np.count_nonzero(keep))))
     L = U[:, keep] * np.sqrt(size[keep])
+    A, M = (B, C) if buckling else (C, B)
     K = A - sigma * M
-    scale = float(np.abs(K).sum(axis=0).max(initial=0.0))
     if np.linalg.cond(K) > 1 / np.sqrt(np.finfo(size.dtype).eps):
-        sigma -= np.sqrt(np.finfo(size.dtype).eps) * scale / float(size.max())
+        scale = float(np.abs(K).sum(axis=0).max(initial=0.0))
+        largest = np.abs(M).sum(axis=0).max(initial=0.0) if buckling else size.max()
+        sigma -= np.sqrt(np.finfo(size.dtype).eps) * scale / float(largest)
         K = A - sigma * M
     Z = np.linalg.solve(K, L)
     theta, Y = np.linalg.eigh(L.conj().T @ Z)
-    return sigma + 1 / theta, Z @ (Y / theta)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # A buckling matrix of less than full rank leaves infinite eigenvalues.
+        values = sigma * theta / (theta - 1) if buckling else sigma + 1 / theta
+        return values, Z @ (Y / theta)
 
 
 def shifted(values: NDArray[Any], request: Request) -> NDArray[Any]:

@@ -109,7 +109,8 @@ def epsi(
         "biased_sparse_sign" is the first of the two, damped by ``1 - n / sketch_size``.
     sketch_size : int, optional
         Rank of the surrogate; for :math:`(S A)^H (S A)` the rows of S. Default ``max(100, 20 k)``,
-        at most n; for :math:`(S A)^H (S A)` it is ``6 n``.
+        at most n; for :math:`(S A)^H (S A)` it is ``6 n``, with "srht" not more than m, rounded up
+        to a power of two.
     shrink : float, optional
         Factor in (0, 1] on the surrogate's eigenvalues, which keeps the shifts above them. Default:
         with r the rank of the surrogate ``1 - 2 k / (r - k)``, as Lazy-EPSI's authors have it, and
@@ -143,7 +144,8 @@ def epsi(
     -------
     EigenResult
         With ``values``, ``vectors``, ``left_vectors``, ``residual_norms``, ``history``,
-        ``value_history``, ``rate``, ``surrogate`` and more. Values are in the order of `which`,
+        ``value_history``, ``rate``, ``surrogate`` (None where the squares of singular values
+        leave the range) and more. Values are in the order of `which`,
         best first. If the tolerance was not met, the sweep with the smallest certificate.
 
     Raises

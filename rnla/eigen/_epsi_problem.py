@@ -55,7 +55,7 @@ class Problem(ABC):
     Attributes
     ----------
     scale : float
-        Lower bound of the norm of the scaled A, the largest that was seen.
+        Lower bound of the norm of the scaled A: the longest product with a unit vector so far.
     """
 
     def __init__(self, A: BlockOperator, rng: np.random.Generator) -> None:
@@ -79,7 +79,10 @@ class Problem(ABC):
         lengths = column_lengths(Y)
         if not np.isfinite(lengths).all():
             raise np.linalg.LinAlgError("`A` returned NaN or infinity for a finite vector")
-        self.scale = max(self.scale, float(np.max(lengths, initial=0.0)))
+        # Columns of a sketch are no unit vectors.
+        units = column_lengths(X)
+        quotients = np.divide(lengths, units, out=np.zeros_like(lengths), where=units > 0)
+        self.scale = max(self.scale, float(np.max(quotients, initial=0.0)))
         return np.asarray(Y)
 
     @abstractmethod

@@ -61,8 +61,10 @@ def make_surrogate(
     """
     n = problem.n
     if isinstance(problem, SingularProblem) and sketch != "nystrom":
-        size = _ROWS_FACTOR * n if sketch_size is None else sketch_size
-        return _row_sketch(problem, sketch, check_int(size, "sketch_size", 1), rng)
+        # A Hadamard matrix has no more rows than this.
+        most = 1 << (problem.A.shape[0] - 1).bit_length() if sketch == "srht" else None
+        size = min(_ROWS_FACTOR * n, most or np.inf) if sketch_size is None else sketch_size
+        return _row_sketch(problem, sketch, check_int(size, "sketch_size", 1, most), rng)
     size = min(n, max(_LEAST_COLUMNS, _COLUMNS_FACTOR * k)) if sketch_size is None else sketch_size
     size = check_int(size, "sketch_size", 1, n)
     if isinstance(problem, SingularProblem):
@@ -179,16 +181,34 @@ def adopt_surrogate(problem: Problem, given: Any) -> Surrogate:
         raise ValueError(f"`surrogate` must have order {problem.n}, got {given.n}")
     check_finite_array(given.basis, "surrogate")
     check_finite_array(given.values, "surrogate")
-    return _scaled(given, _factor(problem))
+    return _scaled(given, float(_factor(problem)))
 
 
-def in_units_of_the_caller(problem: Problem, surrogate: Surrogate) -> Surrogate:
-    """Return the surrogate of A, for singular triplets of ``A^H A``, as the caller knows it."""
-    return _scaled(surrogate, 1.0 / _factor(problem))
+def in_units_of_the_caller(problem: Problem, surrogate: Surrogate) -> Surrogate | None:
+    """Return the surrogate of A, for singular triplets of ``A^H A``, as the caller knows it.
+
+    Parameters
+    ----------
+    problem : Problem
+        The matrix.
+    surrogate : Surrogate
+        Of H.
+
+    Returns
+    -------
+    Surrogate or None
+        None where the squares of singular values leave the range.
+    """
+    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+        scaled = _scaled(surrogate, float(1 / _factor(problem)))
+    sizes, limits = np.abs([*scaled.values, scaled.tail]), np.finfo(scaled.values.dtype)
+    in_range = np.isfinite(sizes).all() and sizes.max(initial=0.0) >= limits.tiny / limits.eps
+    return scaled if in_range or not surrogate.values.any() else None
 
 
-def _factor(problem: Problem) -> float:
-    return problem.unit**2 if isinstance(problem, SingularProblem) else problem.unit
+def _factor(problem: Problem) -> np.float64:
+    unit = np.float64(problem.unit)
+    return unit * unit if isinstance(problem, SingularProblem) else unit
 
 
 def _scaled(surrogate: Surrogate, factor: float) -> Surrogate:

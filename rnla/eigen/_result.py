@@ -33,8 +33,8 @@ class EigenResult:
     method : str
         What was really run.
     verified : bool or None
-        Whether a search of the complement of `vectors` found nothing that was missed; None if
-        none was made.
+        Whether a search of the complement of `vectors` found nothing that was missed, or all
+        pairs were computed; False if there was no such search, None if the solver has none.
     n_iter : int
         Corrections made: sweeps, expansions or restarts.
     n_matvec : int

@@ -121,10 +121,11 @@ def svds(
     **Largest.** Orthonormal U and V grow by blocks and are kept orthogonal in full, with
     ``A V = U K``; triplets come from the singular value decomposition of the small matrix K, so
     that both residuals are tens of roundoffs of ``||A||``, as LAPACK's are, for small singular
-    values, too [1]_. When k triplets have converged, a random block starts eight to ten steps in
-    their complement: if a wanted singular value moves, the iteration goes on [2]_. A step with b
-    columns costs one product with A and one with its adjoint and about ``4 (m + n) d b`` flops
-    for d columns of the basis. Memory: ``(m + n) ncv`` numbers, twice that at a restart.
+    values, too [1]_. When k triplets have converged, a random block starts eight steps in their
+    complement, up to forty where finding took many: if a wanted singular value moves, the iteration
+    goes on [2]_. A step with b columns costs one product with A and one with its adjoint and about
+    ``4 (m + n) d b`` flops for d columns of the basis. Memory: ``(m + n) ncv`` numbers, twice that
+    at a restart.
 
     Triplets of a sparse A have a start: Lanczos on ``A^H A`` (or ``A A^H``, the smaller one), with
     its own search of the complement and a basis on one side only. For at most twenty it begins

@@ -145,7 +145,8 @@ def _as_array(A: Any) -> NDArray[Any]:
         raise ValueError(f"`A` must be a matrix: {error}") from None
     if array.ndim == 0:
         raise TypeError(f"`A` must be a matrix or LinearOperator, got {A!r}: type not understood")
-    return array
+    # SciPy counts half precision as double.
+    return array.astype(np.float64) if array.dtype == np.float16 else array
 
 
 def _checked_integer(value: Any, name: str, wanted: str) -> int:

@@ -43,7 +43,25 @@ def dense_triplets(
         )
     chosen = slice(0, k) if largest else slice(-1, -k - 1, -1)
     U, sigma, V = U[:, chosen], sigma[chosen], VH[chosen].conj().T
+    check_range(sigma)
     return U, sigma, V, triplet_residuals(dense @ V, dense.conj().T @ U, U, sigma, V)
+
+
+def check_range(sigma: NDArray[Any]) -> None:
+    """Refuse singular values that have no number in their precision.
+
+    Parameters
+    ----------
+    sigma : ndarray, shape (k,)
+        As computed.
+
+    Raises
+    ------
+    ValueError
+        If one is infinite.
+    """
+    if not np.isfinite(sigma).all():
+        raise ValueError(f"`A` has singular values beyond the range of {sigma.dtype}: scale it")
 
 
 def triplet_residuals(

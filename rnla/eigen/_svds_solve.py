@@ -17,7 +17,7 @@ from rnla.eigen._range import safe_root
 from rnla.eigen._result import EigenResult
 from rnla.eigen._svds_check import Request
 from rnla.eigen._svds_choose import Sizes, can_copy, choose, sizes
-from rnla.eigen._svds_dense import dense_triplets, triplet_residuals
+from rnla.eigen._svds_dense import check_range, dense_triplets, triplet_residuals
 from rnla.eigen._svds_exact import exact_factor
 from rnla.eigen._svds_gram import gram_started, prefers_gram
 from rnla.eigen._svds_krylov import Aim, TripletIteration, TripletState, golub_kahan
@@ -76,7 +76,8 @@ class _Problem:
     def unscaled(self, values: NDArray[Any]) -> NDArray[Any]:
         """Return singular values, or residual norms, of the matrix from those of the view."""
         unit = values.dtype.type(self.root)
-        return np.asarray(values / unit / unit)
+        with np.errstate(over="ignore"):
+            return np.asarray(values / unit / unit)
 
 
 def singular_triplets(request: Request) -> EigenResult:
@@ -192,8 +193,10 @@ def _iterated(request: Request, problem: _Problem, method: str, size: Sizes) -> 
     right = not aim.both or bool((residuals <= limit).all())
     if status is Status.CONVERGED and not right:
         status = Status.STAGNATED
+    values = problem.unscaled(sigma)
+    check_range(values)
     return EigenResult(
-        values=problem.unscaled(sigma),
+        values=values,
         vectors=U if wide else V,
         left_vectors=V if wide else U,
         residual_norms=problem.unscaled(residuals),

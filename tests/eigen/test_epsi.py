@@ -120,6 +120,37 @@ def test_matrices_of_every_size(rng, scale):
     np.testing.assert_allclose(result.values / scale, 1, rtol=1e-10)
 
 
+@pytest.mark.parametrize("scale", [1e-200, 1e-155, 1e160, 1e200])
+def test_squares_beyond_the_range_leave_no_surrogate(scale, rng):
+    B = rng.standard_normal((80, 30))
+    result = epsi(scale * B, 2, rng=rng)
+    np.testing.assert_allclose(result.values / scale, np.linalg.svd(B)[1][:2], rtol=1e-10)
+    assert result.surrogate is None
+    assert epsi(B, 2, rng=rng).surrogate is not None
+
+
+@pytest.mark.parametrize("shape", [(80, 30), (1000, 100), (30, 40)])
+def test_as_many_rows_as_a_hadamard_matrix_has(shape, rng):
+    A = rng.standard_normal(shape) * 0.8 ** np.arange(shape[1])
+    result = epsi(A, 2, sketch="srht", rng=rng)
+    np.testing.assert_allclose(result.values, np.linalg.svd(A)[1][:2], rtol=1e-10)
+    with pytest.raises(ValueError, match=r"`sketch_size` must be in 1\.\.128, got 129"):
+        epsi(np.ones((70, 3)), sketch="srht", sketch_size=129, rng=rng)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+@pytest.mark.parametrize("rtol", [1e-2, 1e-6, None])
+def test_tolerances_are_relative_to_the_norm(rtol, k, rng):
+    """Not to the length of a product with a column of a sketch, which is sqrt(n) times that."""
+    d = np.linspace(0.5, 1, 20_000)
+    d[:3] = [1.5, 1.3, 1.2]
+    A = scipy.sparse.csr_array(scipy.sparse.diags_array(d))
+    result = epsi(A, k, rtol=rtol, sketch_size=20 * k, rng=rng)
+    assert result.success
+    assert result.residual_norms.max() <= 1.5 * (rtol or np.finfo(float).eps ** 0.75)
+    np.testing.assert_allclose(result.values, d[:k], rtol=3 * (rtol or 1e-12))
+
+
 def test_degenerate_matrices(rng):
     for A, values in (
         (np.zeros((5, 5)), [0, 0]),

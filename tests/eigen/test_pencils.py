@@ -1,5 +1,7 @@
 """Pencils (A, M) at the edge of what is defined: indefinite, singular, of low rank."""
 
+import contextlib
+
 import eigen_cases as cases
 import numpy as np
 import pytest
@@ -250,3 +252,81 @@ def test_pairs_far_from_the_shift_are_polished(rng):
     assert norms.max() < before / 10
     np.testing.assert_allclose(cases.residuals(A, values, Y), norms, rtol=0, atol=1e-14)
     assert cases.orthonormality(Y) <= 100 * EPS
+
+
+def rotated(n, weights, rng, dtype=float):
+    """A pencil whose M has these eigenvalues in directions that no zero shows."""
+    A = cases.hermitian(rng.standard_normal(n), rng, dtype)
+    return A, cases.hermitian(weights, rng, dtype)
+
+
+def backward_error(A, M, w, X):
+    sizes = np.linalg.norm(A, 2) + np.abs(w) * np.linalg.norm(M, 2)
+    return (cases.residuals(A, w, X, M) / sizes / np.linalg.norm(X, axis=0)).max()
+
+
+@pytest.mark.parametrize("form", FORMS[:2])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("dtype", [float, complex])
+@pytest.mark.parametrize(("n", "null"), [(4, 1), (20, 1), (60, 2), (150, 1)])
+def test_an_M_that_is_singular_up_to_rounding(n, null, dtype, method, form, rng):
+    """Its Cholesky factor exists or not as rounding has it, and says nothing in either case."""
+    k, sigma = min(3, n - null - 1), 0.3
+    for _ in range(5):
+        weights = np.r_[np.zeros(null), np.ones(n - null)]
+        A, M = rotated(n, weights, rng, dtype)
+        size, U = np.linalg.eigh(M)
+        L = U[:, null:] * np.sqrt(size[null:])
+        theta = np.linalg.eigvalsh(L.conj().T @ np.linalg.solve(A - sigma * M, L))
+        for which, order in (("LM", np.argsort(-np.abs(theta))), ("LA", np.argsort(-theta))):
+            exact = np.sort(sigma + 1 / theta[order[:k]])
+            options = {"sigma": sigma, "which": which, "method": method, "rng": rng}
+            result = solve(form(A), k, M=form(M), **options)
+            assert result.verified
+            np.testing.assert_allclose(result.values, exact, atol=1e-9 * np.abs(exact).max())
+            error = backward_error(A, M, result.values, result.vectors)
+            assert error < 1e4 * EPS * max(1.0, np.abs(exact).max())
+
+
+@pytest.mark.parametrize("which", ["LM", "SM", "LA"])
+def test_without_a_shift_it_is_refused(which, rng):
+    for _ in range(20):
+        A, M = rotated(40, np.r_[0.0, np.ones(39)], rng)
+        with pytest.raises(ValueError, match="`M` must be positive definite"):
+            rnla.eigsh(A, 3, M=M, which=which, rng=rng)
+
+
+@pytest.mark.parametrize("mode", ["normal", "cayley", "buckling"])
+@pytest.mark.parametrize("digits", [6, 8, 10, 12])
+def test_an_ill_conditioned_inner_product(digits, mode, rng):
+    C, B = rotated(60, np.logspace(-digits, 0, 60), rng)
+    A, M = (B, C) if mode == "buckling" else (C, B)
+    result = solve(A, 3, M=M, sigma=0.3, mode=mode, rng=rng)
+    assert result.method == "dense"
+    assert result.verified
+    assert backward_error(A, M, result.values, result.vectors) < 500 * EPS
+    assert cases.orthonormality(result.vectors, B) < 100 * EPS
+    w = scipy.linalg.eig(A, M)[0].real
+    near = np.abs({"normal": 1 / (w - 0.3)}.get(mode, (w + 0.3 * (mode == "cayley")) / (w - 0.3)))
+    np.testing.assert_allclose(result.values, np.sort(w[np.argsort(-near)[:3]]), rtol=1e-7)
+
+
+def test_buckling_of_what_is_singular_up_to_rounding(rng):
+    for _ in range(20):
+        KG, K = rotated(20, np.r_[0.0, np.ones(19)], rng)
+        with pytest.raises(ValueError, match="`A` must be positive definite"):
+            rnla.eigsh(K, 2, M=KG, sigma=0.5, mode="buckling", rng=rng)
+
+
+def test_by_a_useless_factor_nothing_is_verified(monkeypatch, rng):
+    """The control: with Cholesky factors of any M, some answers are wrong, and say so."""
+    monkeypatch.setattr("rnla.eigen._dense._reciprocal_condition", lambda _: 1.0)
+    wrong = 0
+    for _ in range(20):
+        A, M = rotated(60, np.r_[0.0, np.ones(59)], rng)
+        with contextlib.suppress(np.linalg.LinAlgError):
+            result = solve(A, 3, M=M, sigma=0.3, rng=rng)
+            error = backward_error(A, M, result.values, result.vectors)
+            assert result.verified == (error < 1e-8) or 1e-9 < error < 1e-7
+            wrong += error > 1e-7
+    assert wrong

@@ -316,3 +316,20 @@ def test_subnormal_entries(dtype, form, which, rng):
     # Half a unit of the result, and the roundoff of a single precision matrix.
     error = np.abs(sigma / unit - wanted).max()
     assert error <= 1 + 100 * np.finfo(dtype).eps * exact[0]
+
+
+@pytest.mark.parametrize("form", [np.asarray, scipy.sparse.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize(("m", "n"), [(40, 25), (3000, 900)])
+def test_singular_values_that_have_no_number(m, n, form, rng):
+    """Entries may be finite where the norm is not."""
+    A = np.zeros((m, n))
+    A[:40, :25] = rng.uniform(0.5, 1, (40, 25)) * 1.5e308
+    with pytest.raises(ValueError, match="`A` has singular values beyond the range of float64"):
+        svds(form(A), 2, rng=rng)
+
+
+def test_half_precision_counts_as_double(rng):
+    A = matrix().astype(np.float16)
+    s = svds(A, 3, rng=rng)[1]
+    assert s.dtype == scipy_svds(A.astype(float), 3)[1].dtype
+    np.testing.assert_allclose(np.sort(s), np.sort(scipy_svds(A.astype(float), 3)[1]), rtol=1e-12)
