@@ -140,8 +140,9 @@ def dense_pairs(request: Request, more: int = 0) -> Iteration:
     space = Ritz(values[order], np.eye(len(values))[:, order], X, None)
     order = order[: request.k]
     values, X = values[order], X[:, order]
-    if request.mode == "buckling" or M is not None:
-        X = _orthonormal_again(X, A if M is None or request.mode == "buckling" else M)
+    inner = A if request.mode == "buckling" else M
+    if inner is not None:
+        X = _orthonormal_again(X, inner)
     with single_threaded_blas():
         R = A @ X - (X if M is None else M @ X) * values
     yield RitzState(

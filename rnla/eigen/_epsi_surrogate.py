@@ -167,7 +167,8 @@ def adopt_surrogate(problem: Problem, given: Any) -> Surrogate:
     Raises
     ------
     ValueError
-        If its order is not n, or it holds NaN or infinity.
+        If its order is not n, or it holds NaN or infinity, or the squares of singular values leave
+        the range.
     """
     if not isinstance(given, Surrogate):
         matrix = as_inexact(given, "surrogate")
@@ -181,7 +182,14 @@ def adopt_surrogate(problem: Problem, given: Any) -> Surrogate:
         raise ValueError(f"`surrogate` must have order {problem.n}, got {given.n}")
     check_finite_array(given.basis, "surrogate")
     check_finite_array(given.values, "surrogate")
-    return _scaled(given, float(_factor(problem)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        scaled = _scaled(given, _factor(problem))
+    if not np.isfinite([*scaled.values, scaled.tail]).all():
+        raise ValueError(
+            "`surrogate` must be left out where squares of singular values leave the range of "
+            f"{given.values.dtype}: scale `A`"
+        )
+    return scaled
 
 
 def in_units_of_the_caller(problem: Problem, surrogate: Surrogate) -> Surrogate | None:
@@ -199,10 +207,10 @@ def in_units_of_the_caller(problem: Problem, surrogate: Surrogate) -> Surrogate 
     Surrogate or None
         None where the squares of singular values leave the range.
     """
-    with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
-        scaled = _scaled(surrogate, float(1 / _factor(problem)))
-    sizes, limits = np.abs([*scaled.values, scaled.tail]), np.finfo(scaled.values.dtype)
-    in_range = np.isfinite(sizes).all() and sizes.max(initial=0.0) >= limits.tiny / limits.eps
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        scaled = _scaled(surrogate, 1 / _factor(problem))
+    sizes, least = np.abs([*scaled.values, scaled.tail]), np.finfo(scaled.values.dtype).tiny
+    in_range = np.isfinite(sizes).all() and sizes.max(initial=0.0) >= least
     return scaled if in_range or not surrogate.values.any() else None
 
 
