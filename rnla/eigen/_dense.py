@@ -153,7 +153,7 @@ def dense_pairs(request: Request, more: int = 0) -> Iteration:
         residual_norm=lengths_of_any_size(R).astype(np.float64),
         column_errors=np.zeros(len(values)),
         theta=values,
-        verified=M is None or _are_pairs(A, M, R, X, values),
+        verified=inner is None or _are_pairs(A, M, R, X, values),
         space=space,
     )
 
@@ -166,11 +166,12 @@ def _orthonormal_again(X: NDArray[Any], B: NDArray[Any]) -> NDArray[Any]:
 
 
 def _are_pairs(
-    A: NDArray[Any], M: NDArray[Any], R: NDArray[Any], X: NDArray[Any], values: NDArray[Any]
+    A: NDArray[Any], M: NDArray[Any] | None, R: NDArray[Any], X: NDArray[Any], values: NDArray[Any]
 ) -> bool:
     """Tell whether residuals are small relative to ``(||A|| + |w| ||M||) ||x||``."""
     with single_threaded_blas(), np.errstate(over="ignore", invalid="ignore"):
-        sizes = np.linalg.norm(A) + np.abs(values) * np.linalg.norm(M)
+        length = 1.0 if M is None else np.linalg.norm(M)
+        sizes = np.linalg.norm(A) + np.abs(values) * length
         lengths, residuals = (np.linalg.norm(Y, axis=0) for Y in (X, R))
         limit = float(np.finfo(R.dtype).eps ** _BACKWARD)
         return bool((residuals <= limit * sizes * lengths).all())
