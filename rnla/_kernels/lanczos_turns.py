@@ -11,6 +11,12 @@ _TAKEN, _DONE, _COMPLETE, STOPPED, COUNTERS = 0, 8, 16, 24, 32
 _0, _1 = np.uintp(0), np.uintp(1)
 # Turns of a step, and rows of a vector that stay in the cache meanwhile.
 _TURNS, _PIECE = 4, 2048
+# What is known of inner products: up to which they may stay, those of vectors just projected,
+# errors of products relative to A, the size of A, whether the step before had lost as much, and the
+# largest change that the recurrence has told.
+THRESHOLD, PROJECTED, ERRORS, SIZE, SUSPECT, _CHANGE, KNOWN = 0, 1, 2, 3, 4, 5, 6
+# The part of a product's length below which what is left of it is not known from its dots.
+_CANCELLED = 1e-4
 
 
 @kernel
@@ -112,34 +118,85 @@ def _collect(parts, count, h):
 
 @kernel
 def _near_turn(A, V, j, w, start, stop, sums):
-    """Form w = A v_j and its dots with v_{j-1} and v_j."""
-    sums[:2] = 0
+    """Form w = A v_j, its dots with v_{j-1} and v_j, and its square."""
+    sums[:3] = 0
     _multiply(A, start, stop, V[j], w)
     if stop > start:
         _add_dots(V, j - 1, j + 1, w, start, stop, sums)
+        sums[2] = _dot(w[start:stop], w[start:stop])
 
 
 @kernel
-def _far_turn(V, j, near, w, start, stop, sums):
-    """Take v_{j-1} and v_j out of w by these dots; form dots with all vectors."""
+def _far_turn(V, kept, first, j, near, w, start, stop, sums):
+    """Take v_{j-1} and v_j out of w by these dots; form those with v_first to v_j and what is kept.
+    """
     sums[: j + 1] = 0
     while start < stop:
         end = min(stop, start + _PIECE)
         _subtract(V, j - 1, j + 1, near, w, start, end)
-        _add_dots(V, 0, j + 1, w, start, end, sums)
+        _add_dots(V, 0, kept, w, start, end, sums)
+        _add_dots(V, first, j + 1, w, start, end, sums[first:])
         start = end
 
 
 @kernel
-def _rest_turn(V, j, far, w, start, stop):
-    """Take all vectors out of w by these dots; return the square of what is left."""
+def _rest_turn(V, kept, first, j, far, w, start, stop):
+    """Take them out of w by these dots; return the square of what is left."""
     square = 0.0
     while start < stop:
         end = min(stop, start + _PIECE)
-        _subtract(V, 0, j + 1, far, w, start, end)
+        _subtract(V, 0, kept, far, w, start, end)
+        _subtract(V, first, j + 1, far[first:], w, start, end)
         square += _dot(w[start:end], w[start:end])
         start = end
     return square
+
+
+@kernel
+def _first_projected(kept, j, near, loss):
+    """Follow the inner products of v_{j+1}; return the first vector to project it against.
+
+    For v_i behind those that are kept and before the last two, ``v_i . A v_j = v_j . A v_i`` gives
+    [1]_
+
+        b_j w_{j+1,i} = b_i w_{j,i+1} + (a_i - a_j) w_{j,i} + b_{i-1} w_{j,i-1} - b_{j-1} w_{j-1,i}
+
+    up to rounding errors, which add up in the worst case. `loss` holds a, b, two rows of w, of
+    which that of j is the one of its parity, and what is known.
+
+    .. [1] H. D. Simon, "The Lanczos algorithm with partial reorthogonalization", Math. Comp. 42
+       (1984), 115-142.
+    """
+    a, b, rows, known = loss
+    now, after = rows[j & 1], rows[1 - (j & 1)]
+    b[j - 1], known[SIZE] = near[0], max(known[SIZE], np.sqrt(near[2]))
+    noise, largest = known[ERRORS] * known[SIZE], 0.0
+    left = near[2] - near[0] * near[0] - near[1] * near[1]
+    for i in range(kept, j - 1):
+        change = b[i] * now[i + 1] + (a[i] - near[1]) * now[i] - b[j - 1] * after[i]
+        if i > kept:
+            change += b[i - 1] * now[i - 1]
+        change += noise if change >= 0 else -noise
+        largest = max(largest, abs(change))
+        after[i] = change
+    length = np.sqrt(max(left, 0.0))
+    fine = largest < known[THRESHOLD] * length and length > _CANCELLED * known[SIZE]
+    # The vector before has lost as much.
+    again = not fine or known[SUSPECT] > 0
+    known[SUSPECT], known[_CHANGE] = 0.0 if fine else 1.0, largest
+    for i in range(kept, j - 1):
+        after[i] = known[PROJECTED] if again else after[i] / length
+    after[max(kept, j - 1) : j + 1] = known[PROJECTED]
+    return kept if again else max(kept, j - 1)
+
+
+@kernel
+def _notice(kept, first, j, far, known):
+    """Note errors of products that are larger than the recurrence has them."""
+    if first == kept:
+        for i in range(kept, j - 1):
+            if abs(far[i]) > known[_CHANGE]:
+                known[ERRORS] = max(known[ERRORS], abs(far[i]) / known[SIZE])
 
 
 @kernel
@@ -147,38 +204,43 @@ def _needs_care(square, near, h, limits):
     """Tell whether w is noise, out of range, or was not almost orthogonal to all vectors before."""
     noise, share, least, most = limits
     once = square + np.sum(h * h)
-    whole = once + np.sum(near * near)
+    whole = once + near[0] * near[0] + near[1] * near[1]
     fine = max(noise * noise * whole, least) < square and whole < most
     return not (fine and square >= share * share * once)
 
 
 @kernel
-def _complete(turn, step, sums, j, near, far, squares, limits):
+def _complete(turn, step, sums, kept, j, near, firsts, far, squares, limits, loss):
     """Add up what the parts of a turn have contributed; tell whether the step needs care."""
     if turn == 0:
-        _collect(sums, 2, near[step])
+        _collect(sums, 3, near[step])
+        firsts[step] = _first_projected(kept, j, near[step], loss)
     elif turn == 1:
         _collect(sums, j + 1, far[step])
+        _notice(kept, firsts[step], j, far[step], loss[3])
     elif turn == 2:
         _collect(sums, 1, squares[step])
+        loss[0][j] = near[step, 1] + far[step, j]
         return _needs_care(squares[step, 0], near[step], far[step, : j + 1], limits)
     return False
 
 
 @kernel
 def lanczos_turns(
-    A, rows, evenly, V, size, count, w, near, far, squares, sums, limits, counters, looks
-):
+    A, rows, evenly, V, kept, size, count, w, near, firsts, far, squares, sums, limits, loss,
+    counters, looks,
+):  # fmt: skip
     """Take part in `count` steps of the Lanczos process; tell whether they are done.
 
     `V` (capacity, n) holds `size` vectors, at least two; the last one is multiplied first, and
-    those of later steps are added. A step projects ``w = A v_j`` against the last two and then
-    against all, with the dots `near` (count, 2) and `far` (count, capacity), and `squares`
-    (count, 1) are ``||w||^2`` after that. If w `_needs_care` no vector is made of it and no step
-    follows: `STOPPED` counts the steps made. The matrix is cut at `rows`, in parts of equal work,
-    and vectors at `evenly`; `sums` (parts, capacity) holds what parts contribute. Whoever asks
-    takes the next part, once the turn before is complete; after so many `looks` in vain the kernel
-    returns.
+    those of later steps are added. A step projects ``w = A v_j`` against the last two, and then
+    against the first ones that are `kept`, and all from `firsts` (count,): all others or the last
+    two again, as the `loss` of their orthogonality demands. The dots are `near` (count, 3), with ``||w||^2`` as the third, and `far`
+    (count, capacity); `squares` (count, 1) are ``||w||^2`` after that. If w `_needs_care` no vector
+    is made of it and no step follows: `STOPPED` counts the steps made. The matrix is cut at `rows`,
+    in parts of equal work, and vectors at `evenly`; `sums` (parts, capacity) holds what parts
+    contribute. Whoever asks takes the next part, once the turn before is complete; after so many
+    `looks` in vain the kernel returns.
     """
     parts = rows.shape[0] - 1
     # After the last step there is no vector to be made.
@@ -199,13 +261,13 @@ def lanczos_turns(
         if turn == 0:
             _near_turn(A, V, j, w, rows[part], rows[part + 1], sums[part])
         elif turn == 1:
-            _far_turn(V, j, near[step], w, start, stop, sums[part])
+            _far_turn(V, kept, firsts[step], j, near[step], w, start, stop, sums[part])
         elif turn == 2:
-            sums[part, 0] = _rest_turn(V, j, far[step], w, start, stop)
+            sums[part, 0] = _rest_turn(V, kept, firsts[step], j, far[step], w, start, stop)
         else:
             _write(w, np.sqrt(squares[step, 0]), start, stop, V[j + 1])
         if add(counters, _DONE, 1) + 1 == (turns + 1) * parts:
-            if _complete(turn, step, sums, j, near, far, squares, limits):
+            if _complete(turn, step, sums, kept, j, near, firsts, far, squares, limits, loss):
                 add(counters, STOPPED, step + 1)
             add(counters, _COMPLETE, 1)
     return False

@@ -12,7 +12,7 @@ from rnla.eigen._problem import Problem
 from rnla.eigen._ritz import Ritz
 from rnla.eigen._select import Selection
 from rnla.linalg.expansion import SHARE_LEFT, expanded, is_small
-from rnla.linalg.lanczos_steps import lanczos_steps
+from rnla.linalg.lanczos_steps import Chain, lanczos_steps
 from rnla.linalg.orth import column_lengths, orthonormal_block, project_out
 from rnla.linalg.orthogonality import BlockLossOfOrthogonality
 from rnla.linalg.tall import copy_rows, row_parts
@@ -78,13 +78,14 @@ class Basis:
         self.problem = problem
         self.capacity = capacity
         self.overwrites, self.keeps_products = overwrites, keeps_products
-        self.size = 0
+        self.size = self._kept = 0
         self.length = self.leak = self.norm = 0.0
         self.projections = self.steps = 1
         self.block: NDArray[Any] | None = None
         self._recent: int | None = None
         self._semiorthogonal = semiorthogonal
         self._loss: BlockLossOfOrthogonality | None = None
+        self._chain: Chain | None = None
         self._first: NDArray[Any] | None = None
         # Whether the next block has to be projected whatever the estimate says.
         self._suspect = True
@@ -140,6 +141,7 @@ class Basis:
         # The kernel takes the last two vectors for the last two blocks.
         if before and before == start - 1 and Q.shape[1] == 1 and self._has_rows:
             return self._extend_often(Q, noise, max(1, min(steps, self.capacity - start)))
+        self._chain = None
         BQ = self.problem.image(Q)
         W, BW = self.problem.products(Q, BQ)
         copy_rows(Q, self._v[start:stop].T)
@@ -179,14 +181,23 @@ class Basis:
 
     @property
     def _has_rows(self) -> bool:
-        kept = self.keeps_products or self._semiorthogonal
-        return not kept and self.problem.rows is not None
+        return not self.keeps_products and self.problem.rows is not None
 
     def _extend_often(self, Q: NDArray[Any], noise: float, steps: int) -> NDArray[Any]:
         """Add a vector and those that follow from it, as long as none needs care."""
         start, main, eps = self.size, self.problem.main, float(np.finfo(self.problem.dtype).eps)
         self._v[start] = Q[:, 0]
-        found = lanczos_steps(self.problem.rows, self._v, start + 1, steps, noise * eps)
+        if self._chain is None:
+            self._chain = Chain(
+                self.T[:start, :start],
+                self.capacity,
+                eps,
+                kept=min(self._kept, start - 1),
+                halved=self._semiorthogonal,
+            )
+        found = lanczos_steps(
+            self.problem.rows, self._v, start + 1, steps, noise * eps, self._chain
+        )
         self.steps = made = len(found.H)
         for step, h in enumerate(found.H):
             self.size = start + step + 1
@@ -194,8 +205,11 @@ class Basis:
         main.n_matvec += made
         main.n_passes += made
         self._recent, self.projections = self.size - 1, 1
-        self.length, self.leak = found.length, float(found.leaks.max())
+        self.length, self.leak = found.length, found.leak
         self.block = found.block if self.size < self.problem.n else None
+        if self.block is None:
+            # What becomes the next vector is not of this chain.
+            self._chain = None
         if not np.isfinite(found.H).all():
             raise ValueError("`A` returned NaN or infinity")
         return found.remainder
@@ -308,7 +322,7 @@ class Basis:
         count : int
             How many vectors to keep.
         """
-        dtype = self.problem.dtype
+        dtype, count = self.problem.dtype, min(count, ritz.S.shape[1])
         S = np.ascontiguousarray(_orthonormal_again(ritz.S[:, :count]).T, dtype)
         before, n = self._stores(), self.problem.n
         if not self.overwrites:
@@ -326,13 +340,44 @@ class Basis:
 
         with single_threaded_blas():
             run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
-        self.size = count
-        self._recent = self._loss = None
+        self.size = self._kept = count
+        self._recent = self._loss = self._chain = None
         self._reorthonormalise(ritz.theta[:count], E.sum(axis=0) - np.eye(count))
+
+    def polish(self, ritz: Ritz, selection: Selection) -> Ritz:
+        """Keep the wanted pairs only, formed anew from an orthonormal basis of their vectors.
+
+        Parameters
+        ----------
+        ritz : Ritz
+            Of this basis, which is orthonormal to more than half of the digits.
+        selection : Selection
+            What is wanted.
+
+        Returns
+        -------
+        Ritz
+            With their products.
+        """
+        X = ritz.vectors(slice(0, selection.k))
+        X = X - X @ ((X.conj().T @ X - np.eye(X.shape[1])) / 2).astype(X.dtype)
+        W = self.problem.product(X, self.problem.image(X))
+        T = X.conj().T @ W
+        theta, S = np.linalg.eigh((T + T.conj().T) / 2)
+        order = selection.order(theta)
+        S = S[:, order].astype(X.dtype)
+        if not self.overwrites:
+            self._allocate()
+        self.clear()
+        self.size = X.shape[1]
+        copy_rows(X @ S, self.V)
+        self.T[: self.size, : self.size] = np.diag(theta[order])
+        return Ritz(theta[order], np.eye(self.size), self.V, W @ S, self.problem)
 
     def clear(self) -> None:
         """Forget all vectors."""
-        self.size, self._recent, self._loss = 0, None, None
+        self.size = self._kept = 0
+        self._recent = self._loss = self._chain = None
 
     def _stores(self) -> list[NDArray[Any]]:
         kept = [self._v, self._w] if self.keeps_products else [self._v]

@@ -162,17 +162,19 @@ def _tried(
     n, wanted = search.problem.n, min(search.k + _most_products(plan), search.problem.n)
     capacity = max(plan.capacity, min(wanted, _MOST_ENTRIES // n))
     # Restarts spend what a basis has lost of its orthogonality: there has to be room without them.
-    halved = plan.squares and capacity >= wanted and search.eps < _HALVED
+    halved = capacity >= wanted and search.eps < _HALVED
+    single = block == 1 and search.problem.rows is not None and not plan.keeps_space
     plan = replace(
         plan,
         block=block,
         capacity=capacity,
         # Triplets are formed and judged anew in any case.
         estimates=plan.squares,
-        semiorthogonal=halved,
+        semiorthogonal=halved and plan.squares,
+        polishes=halved and single and not plan.squares,
     )
     trial = BlockLanczos(search.problem, plan, search.rng)
-    trial.resumes = not halved
+    trial.resumes = not (halved and plan.squares)
     states = trial.states(start)
     state = next(states)
     while trial.searched or state.certified or not _is_hopeless(trial, state):

@@ -38,6 +38,8 @@ _LOOKS, _REFRESH = 4, 8
 _PROBE = 4
 # Restarts after which equal values are taken as they are.
 _STUCK = 40
+# The part of the steps of a chain that are projected against the whole basis.
+_PROJECTED = 0.25
 # A correction that gains less than this so many times in a row is worse than none.
 _GAIN, _STRIKES = 0.7, 2
 # How much longer to search where the next values, which may rise by so many residuals, are not
@@ -69,7 +71,7 @@ class BlockLanczos:
             plan.capacity,
             overwrites=not (plan.keeps_space or plan.watched),
             keeps_products=plan.keeps_products,
-            semiorthogonal=plan.semiorthogonal,
+            semiorthogonal=plan.semiorthogonal or plan.polishes,
         )
         self.norm = self.noise = 0.0
         self.builds = self.steps = 0
@@ -89,7 +91,8 @@ class BlockLanczos:
         self.strikes, self.last_error = 0, np.inf
         self.judged: tuple[Ritz, NDArray[Any]] | None = None
         small = problem.n <= min(_WHOLE, plan.capacity)
-        self.looks = Looks(self.tolerance, _WHOLE if small else -(-self.k // plan.block))
+        first = _WHOLE if small else -(-self.k // plan.block)
+        self.looks = Looks(self.tolerance, first, chained=plan.polishes)
 
     def states(self, start: NDArray[Any] | None) -> Iteration:
         """Iterate from a start block.
@@ -131,7 +134,8 @@ class BlockLanczos:
                 # The projection is the operator: what was found before may lack a copy.
                 yield self._final(ritz, verified=True)
                 return
-            if self._found(ritz, norms):
+            found, ritz = self._found(ritz, norms)
+            if found:
                 yield self._answer(ritz)
                 return
             if self.missed and not self.resumes:
@@ -196,7 +200,7 @@ class BlockLanczos:
         norms = np.asarray(np.linalg.norm(R, axis=0))
         if len(equal):
             ritz, norms[equal] = ritz.settled_first(equal, R[:, equal])
-        if self.plan.estimates:
+        if self.plan.estimates or self.plan.polishes:
             self.judged = (ritz, norms[: self.k])
         return ritz, norms
 
@@ -240,12 +244,15 @@ class BlockLanczos:
         allowed[allowed == 0] = 1.0  # The operator zero leaves nothing over either.
         return np.asarray(self.tolerance * norms[: self.k] / allowed)
 
-    def _found(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
-        """Tell whether the wanted pairs are found and, if asked for, the complement searched."""
+    def _found(self, ritz: Ritz, norms: NDArray[Any]) -> tuple[bool, Ritz]:
+        """Tell whether the wanted pairs are found and, if asked for, the complement searched.
+
+        Returns them as they were judged as well.
+        """
         if self.probe is not None:
             verdict = self.probe.verdict(ritz.theta, norms, self.steps)
             if verdict is not False:
-                return bool(verdict)
+                return bool(verdict), ritz
             # The basis was emptied for nothing: that counts, lest searches go on for ever.
             self.builds += 1
             self.probe = self.candidate = None
@@ -253,26 +260,37 @@ class BlockLanczos:
             # Pairs that had stopped to improve were not the wanted ones.
             self.mending, self.patience = False, Patience()
         if not self._settled(ritz, norms):
-            return False
-        if not self.plan.verify or self.plan.selection.which == "SM":
-            return True
+            return False, ritz
+        verifies = self.plan.verify and self.plan.selection.which != "SM"
         # Values are no better known than the operator knows itself.
         allowed = np.maximum(self._allowed(ritz, rounded=True), _ROUNDOFFS * self.noise)
         limit = float(allowed.max())
         self.deadline = self.deadline or _OPEN * self.steps
-        if self.lanczos and self.steps < self.deadline:
+        if verifies and self.lanczos and self.steps < self.deadline:
             reach = _REACH * norms
             if unresolved(self.plan.selection, ritz.theta, reach, limit, np.inf):
-                return False
+                return False, ritz
+        if self.plan.polishes and self.lanczos:
+            ritz, self.judged = self.basis.polish(ritz, self.plan.selection), None
+            if not self._holds(ritz):
+                return False, ritz
+        if not verifies:
+            return True, ritz
         self.searched = True
         if self.plan.keeps_space:
             self.space = self.space or ritz
         self.candidate = self._final(ritz, verified=False)
         self.judged = None
         theta = ritz.theta[: self.k]
-        share = share_of_steps(self.tolerance, theta, max(self.plan.block, _PROBE), limit)
-        self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share)
-        return False
+        width = self._probe_width
+        share = share_of_steps(self.tolerance, theta, width, limit)
+        self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share, width)
+        return False, ritz
+
+    @property
+    def _probe_width(self) -> int:
+        # A chain has many steps in the time of a few of a block.
+        return 1 if self.plan.polishes else max(self.plan.block, _PROBE)
 
     def _settled(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
         """Tell whether the residuals of the wanted pairs are as small as asked for or possible."""
@@ -282,21 +300,27 @@ class BlockLanczos:
             nearly = bool(norms[: self.k].max() <= least)
             waited = self.patience.spent(error, _LOOKS)
             return waited and (nearly or self.mending)
-        if self.lanczos:
-            true = self._errors(ritz, self._true_norms(ritz), rounded=True)
-            if true.max() > self.tolerance:
-                # The recurrence has lost touch with an inexact operator: mend what can be mended.
-                self.lanczos, self.mending, self.patience = False, True, Patience()
-                self.basis.keep_products()
-                return False
+        return not self.lanczos or self._holds(ritz)
+
+    def _holds(self, ritz: Ritz) -> bool:
+        """Tell whether true residuals are what the recurrence says."""
+        true = self._errors(ritz, self._true_norms(ritz), rounded=True)
+        if true.max() > self.tolerance:
+            # The recurrence has lost touch with an inexact operator: mend what can be mended.
+            self.lanczos, self.mending, self.patience = False, True, Patience()
+            self.basis.keep_products()
+            return False
         return True
 
     def _look(self, ritz: Ritz, norms: NDArray[Any]) -> RitzState:
         errors = self._errors(ritz, norms, rounded=self._rounds)
         error = float(errors.max())
-        work = self.plan.block * self.problem.n * (self.basis.size + self.plan.row_cost)
+        share = _PROJECTED if self.plan.polishes else 1.0
+        work = self.plan.block * self.problem.n * (share * self.basis.size + self.plan.row_cost)
         soon = self.probe is not None
         self.looks.schedule(self.steps, error, self.basis.size, work, soon=soon)
+        if self.probe is not None and self.steps < self.probe.end:
+            self.looks.next = min(self.looks.next, self.probe.end)
         return RitzState(
             self.builds,
             error,
@@ -314,6 +338,8 @@ class BlockLanczos:
         return replace(self.candidate, n_iter=self.builds, verified=True)
 
     def _final(self, ritz: Ritz, *, verified: bool) -> RitzState:
+        if self.plan.polishes and ritz.W is None:
+            ritz, self.judged = self.basis.polish(ritz, self.plan.selection), None
         norms = self._true_norms(ritz)
         errors = self._errors(ritz, norms, rounded=True)
         wanted = slice(0, self.k)
@@ -339,7 +365,7 @@ class BlockLanczos:
         if self.probe is not None and self.probe.start == self.steps:
             self.basis.restart(ritz, self.k)
             self.lanczos = True
-            width = min(max(self.plan.block, _PROBE), self.plan.capacity - self.k)
+            width = min(self._probe_width, self.plan.capacity - self.k)
             fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)
             if self.plan.sharpen is not None:
                 found = ritz.theta[: self.k]
@@ -353,7 +379,7 @@ class BlockLanczos:
                 self.basis.restart(ritz, min(self.plan.kept, room))
                 if self.builds % _REFRESH == 0 and self.tolerance < _ROUNDING * self.eps:
                     self.basis.refresh()
-                if self.plan.semiorthogonal:
+                if self.plan.semiorthogonal or self.plan.polishes:
                     # Products will show the coupling to what is kept, and nothing else.
                     return self._orthonormal(block, noise=0.0)
             return block

@@ -7,6 +7,8 @@ import numpy as np
 # What the eigenvalues of T cost per cube of their number, the calls of a look, and those of a step,
 # in multiplications of the step.
 _LOOK_PRICE, _LOOK_CALLS, _CALLS = 10.0, 1e6, 3e6
+# Calls of a look where steps have none.
+_CHAIN_CALLS, _CHAIN_STRIDE = 1.5e6, 12.0
 # The most steps from one look to the next; where few may be enough, how much less than steps looks
 # should cost, and again the most steps.
 _MOST_STRIDE, _LESS, _SOON = 8.0, 4.0, 2.0
@@ -21,6 +23,8 @@ class Looks:
         The error that ends the search.
     first : int
         Step before which there is no look.
+    chained : bool
+        Whether the steps from one look to the next are one call.
 
     Attributes
     ----------
@@ -28,8 +32,12 @@ class Looks:
         The step.
     """
 
-    def __init__(self, tolerance: float, first: int) -> None:
+    def __init__(self, tolerance: float, first: int, *, chained: bool = False) -> None:
         self.tolerance, self.next = tolerance, first
+        self.chained = chained
+        self.calls, self.step_calls, self.most = _LOOK_CALLS, _CALLS, _MOST_STRIDE
+        if chained:
+            self.calls, self.step_calls, self.most = _CHAIN_CALLS, 0.0, _CHAIN_STRIDE
         self.last: tuple[int, float] | None = None
 
     def schedule(self, step: int, error: float, size: int, work: float, *, soon: bool) -> None:
@@ -50,13 +58,13 @@ class Looks:
         work : float
             Multiplications of a step.
         soon : bool
-            Whether few steps may be enough.
+            Whether few steps of a block may be enough.
         """
-        spectrum, price = _LOOK_PRICE * size**3, _CALLS + work
-        if soon:
+        spectrum, price = _LOOK_PRICE * size**3, self.step_calls + work
+        if soon and not self.chained:
             stride = min((1 + _LESS * spectrum / price) / 2, _SOON)
         else:
-            stride = min(np.sqrt(2 * step * (_LOOK_CALLS + spectrum) / price), _MOST_STRIDE)
+            stride = min(np.sqrt(2 * step * (self.calls + spectrum) / price), self.most)
         before, self.last = self.last, (step, error)
         if before is not None and self.tolerance < error < before[1]:
             rate = np.log(before[1] / error) / (step - before[0])

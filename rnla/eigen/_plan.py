@@ -69,6 +69,8 @@ class Plan:
         Whether the Lanczos relation may have the last word on residuals: someone else will look.
     semiorthogonal : bool
         Whether the basis may be orthonormal to half of the digits, for Ritz vectors are a start.
+    polishes : bool
+        The same, for single vectors, where pairs are formed anew before they are judged.
     squares : bool
         Whether Ritz values are squares, whose roots are wanted.
     sharpen : callable or None
@@ -90,6 +92,7 @@ class Plan:
     keeps_products: bool = True
     estimates: bool = False
     semiorthogonal: bool = False
+    polishes: bool = False
     squares: bool = False
     sharpen: Sharpen | None = None
     correction: Correction | None = None

@@ -9,9 +9,14 @@ from numpy.typing import NDArray
 
 from rnla.eigen._select import Selection
 
-# The accuracy, in decimals, at which Ritz values of the complement tell what they have to, and how
-# much longer to look where a block was too narrow for the copies of an eigenvalue.
-_DIGITS, _SUSPICION = 2.5, 3.0
+# The accuracy, in decimals, at which Ritz values of the complement tell what they have to. A random
+# block of b columns may have less than a part d of what is expected along a vector, with
+# probability d^b: so many digits that this is 1e-6 come on top.
+_DIGITS, _UNLIKELY = 1.0, 6.0
+# Columns from which on no more certainty is needed.
+_WIDTH = 4
+# How much longer to look where a block was too narrow for the copies of an eigenvalue.
+_SUSPICION = 3.0
 _LEAST_STEPS = 3
 _STEPS = 8
 _OUTSIDE = 2
@@ -48,6 +53,8 @@ class Probe:
         Block steps made so far.
     share : float
         Steps to take at the most, in units of those made: where finding took long, so does looking.
+    width : int
+        Columns of the random block.
 
     References
     ----------
@@ -62,11 +69,14 @@ class Probe:
         allowed: NDArray[Any],
         step: int,
         share: float,
+        width: int,
     ) -> None:
         self.selection = selection
         self.keys = selection.keys(theta)
         self.allowed = _SLACK * float(allowed.max())
         self.start, self.share = step, share
+        # Where one column sees a vector, this is by how much it may see another one less.
+        self.doubt = 10.0 ** (_UNLIKELY / width - _UNLIKELY / _WIDTH) if width < _WIDTH else 1.0
         self.near: NDArray[Any] | float = -np.inf
         self.end = step + max(_STEPS, int(share * step))
 
@@ -106,7 +116,7 @@ class Probe:
             return None
         # A Ritz value that still rises has not come near the eigenvalue it will end at.
         seen = slice(0, k + _OUTSIDE)
-        reach = radii[seen] + _TREND * max(risen, 0.0)
+        reach = self.doubt * radii[seen] + _TREND * max(risen, 0.0)
         return True if self.selection.distance(theta[seen], reach) > 0 else None
 
 
@@ -163,8 +173,10 @@ def share_of_steps(tolerance: float, theta: NDArray[Any], width: int, allowed: f
     float
         Larger where a value has as many copies as a block has columns, for those may hide others.
     """
-    share = _DIGITS / -float(np.log10(min(tolerance, 0.1)))
-    ordered = np.sort(theta)
+    digits = _DIGITS + _UNLIKELY / min(width, _WIDTH)
+    share = digits / -float(np.log10(min(tolerance, 0.1)))
+    # One column sees no copies at all, unless rounding has brought them in.
+    width, ordered = max(width, 2), np.sort(theta)
     spread = ordered[width - 1 :] - ordered[: max(0, len(ordered) - width + 1)]
     return share * (_SUSPICION if (spread <= 4 * allowed).any() else 1.0)
 

@@ -11,12 +11,60 @@ from numpy.typing import NDArray
 from rnla._core import threads
 from rnla._kernels import lanczos_turns as turns
 from rnla.linalg.expansion import SHARE_LEFT
+from rnla.linalg.orthogonality import PROJECTED, ROUNDOFFS, SEMIORTHOGONAL
 from rnla.linalg.spmm import row_cuts
 
 # Rows of a part, and most parts: the same for every number of threads.
 _PART_ROWS, _MOST_PARTS = 2048, 16
 # Multiplications up to which waking the pool costs more than it saves.
-_INLINE = 1 << 22
+_INLINE = 1 << 21
+
+
+class Chain:
+    """What is known of the loss of orthogonality, from one call to the next.
+
+    The first step of a chain is projected against all vectors, which shows the errors of products.
+
+    Parameters
+    ----------
+    T : ndarray, shape (m, m)
+        A in the space of the vectors so far, which are orthonormal: tridiagonal but for rows of
+        vectors that are kept.
+    capacity : int
+        Most vectors.
+    eps : float
+        Roundoff.
+    kept : int
+        The first vectors, against which each step is projected.
+    halved : bool
+        Whether the others may have inner products up to ``eps ** (2/3)``, which leaves Ritz values
+        as they are; else all steps are projected against all vectors.
+
+    Attributes
+    ----------
+    capacity, kept, halved : int, int, bool
+        As above.
+    arrays : tuple of ndarray
+        As the kernel wants them.
+    """
+
+    def __init__(
+        self, T: NDArray[Any], capacity: int, eps: float, *, kept: int = 0, halved: bool = False
+    ) -> None:
+        self.capacity, self.kept, self.halved = capacity, kept, halved
+        a, b, size = np.zeros(capacity), np.zeros(capacity), len(T)
+        a[:size], b[: size - 1] = T.diagonal().real, T.diagonal(1).real
+        known = np.zeros(turns.KNOWN)
+        known[turns.THRESHOLD] = eps**SEMIORTHOGONAL if halved else 0.0
+        known[turns.PROJECTED], known[turns.ERRORS] = PROJECTED * eps, ROUNDOFFS * eps
+        known[turns.SUSPECT] = 1.0
+        self.arrays = a, b, np.full((2, capacity), PROJECTED * eps), known
+
+    @property
+    def noise(self) -> float:
+        """Errors of products, as far as they show."""
+        known = self.arrays[-1]
+        return float(known[turns.ERRORS] * known[turns.SIZE])
 
 
 @dataclass(frozen=True)
@@ -26,10 +74,10 @@ class LanczosSteps:
     Attributes
     ----------
     H : ndarray, shape (s, m)
-        Of each step made, ``v_i . (A v_j)`` for all vectors, in two projections; m is the number of
-        vectors before the last step added to it.
-    leaks : ndarray, shape (s,)
-        Norm of those that are zero for an exact recurrence.
+        Of each step made, ``v_i . (A v_j)`` for all vectors, in two projections, or for those kept
+        and the last two of a halved chain; m is the number of vectors before the last step added to it.
+    leak : float
+        Norm of those that are zero for an exact recurrence, or the errors of products that show.
     remainder : ndarray, shape (n, 1)
         What is left of the last product.
     length : float
@@ -39,14 +87,14 @@ class LanczosSteps:
     """
 
     H: NDArray[np.float64]
-    leaks: NDArray[np.float64]
+    leak: float
     remainder: NDArray[Any]
     length: float
     block: NDArray[Any] | None
 
 
 def lanczos_steps(
-    A: Any, vectors: NDArray[Any], size: int, count: int, noise: float
+    A: Any, vectors: NDArray[Any], size: int, count: int, noise: float, chain: Chain | None = None
 ) -> LanczosSteps:
     """Make a few steps, each orthogonalised against all vectors as `expanded` does.
 
@@ -62,6 +110,9 @@ def lanczos_steps(
         Steps; fewer are made where one needs care.
     noise : float
         The length below which a remainder is noise, in units of that of the product.
+    chain : Chain, optional
+        What is known of the vectors so far; goes along. By default every step is projected against
+        all of them.
 
     Returns
     -------
@@ -75,6 +126,7 @@ def lanczos_steps(
     """
     capacity, n = vectors.shape
     fits = vectors.dtype == A.dtype and vectors.flags.c_contiguous and A.shape == (n, n)
+    fits = fits and (chain is None or (chain.capacity == capacity and chain.kept < size))
     if not fits or not 2 <= size <= capacity - count + 1 or count < 1:
         raise ValueError(
             f"`vectors` must be C-ordered and fit a matrix of shape {A.shape} and dtype {A.dtype}, "
@@ -85,14 +137,16 @@ def lanczos_steps(
     parts = max(1, min(_MOST_PARTS, n // _PART_ROWS))
     last = size + count - 1
     w = np.zeros(n, A.dtype)
-    near, far, squares = np.zeros((count, 2)), np.zeros((count, last)), np.zeros((count, 1))
+    near, far, squares = np.zeros((count, 3)), np.zeros((count, last)), np.zeros((count, 1))
+    if chain is None:
+        chain = Chain(np.zeros((1, 1)), capacity, float(limits.eps))
     counters = np.zeros(turns.COUNTERS, np.int64)
     arguments = (
         (A.indptr, A.indices, A.data), np.array(row_cuts(A.indptr, parts)),
-        np.array([n * part // parts for part in range(parts + 1)]), vectors, size, count,
-        w, near, far, squares, np.zeros((parts, last)),
-        (noise, SHARE_LEFT, float(limits.tiny / limits.eps), float(limits.max / 4)), counters,
-        threads.LOOKS,
+        np.array([n * part // parts for part in range(parts + 1)]), vectors, chain.kept, size,
+        count, w, near, np.zeros(count, np.int64), far, squares, np.zeros((parts, max(last, 3))),
+        (noise, SHARE_LEFT, float(limits.tiny / limits.eps), float(limits.max / 4)), chain.arrays,
+        counters, threads.LOOKS,
     )  # fmt: skip
 
     work = count * (A.nnz + 2.0 * last * n)
@@ -105,10 +159,14 @@ def lanczos_steps(
     older = np.arange(H.shape[1]) < before[:, None]
     # What leaves the range is left to those who look for it.
     with np.errstate(over="ignore", invalid="ignore"):
-        square = squares[made - 1, 0] + np.sum(H[-1] ** 2) + np.sum(near[-1] ** 2)
-        leaks = np.sqrt(np.sum(np.where(older, H, 0.0) ** 2, axis=1))
+        square = squares[made - 1, 0] + np.sum(H[-1] ** 2) + np.sum(near[-1, :2] ** 2)
+        leak = float(np.sqrt(np.sum(np.where(older, H, 0.0) ** 2, axis=1)).max())
         whole, length = float(np.sqrt(square)), np.sqrt(squares[made - 1, 0])
+    if chain.halved:
+        # What lost orthogonality has left along older vectors is no part of A in their span.
+        older[:, : chain.kept] = False
+        H, leak = np.where(older, 0.0, H), chain.noise
     H[rows, before] += near[:, 0]
     H[rows, before + 1] += near[:, 1]
     block = None if stopped else (w / A.dtype.type(length))[:, None]
-    return LanczosSteps(H, leaks, w[:, None], whole, block)
+    return LanczosSteps(H, leak, w[:, None], whole, block)

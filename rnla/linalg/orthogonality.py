@@ -16,8 +16,8 @@ Floats: TypeAlias = NDArray[np.float64]
 SEMIORTHOGONAL = 2 / 3
 
 # Roundoffs by which a vector is off after it was projected.
-_PROJECTED = 4
-_ROUNDOFFS = 2
+PROJECTED = 4
+ROUNDOFFS = 2
 
 
 class LossOfOrthogonality:
@@ -44,7 +44,7 @@ class LossOfOrthogonality:
         # With the last vector, and with the one before it.
         self._now, self._before = np.ones((runs, 1)), np.zeros((runs, 0))
         # Errors of products, relative to A.
-        self._noise = np.full(runs, _ROUNDOFFS * eps)
+        self._noise = np.full(runs, ROUNDOFFS * eps)
 
     def advance(self, alpha: Floats, beta: Floats, sizes: Floats, runs: NDArray[np.int_]) -> Floats:
         """Go on to the next vector and return how far it may be from orthogonal to the others.
@@ -98,7 +98,7 @@ class LossOfOrthogonality:
         size : float
             That of A in this run.
         """
-        self._now[run, :-1] = _PROJECTED * self._eps
+        self._now[run, :-1] = PROJECTED * self._eps
         if length > 0 and removed > estimate * length:
             # Products have larger errors than those of rounding.
             self._noise[run] = max(self._noise[run], removed / size)
@@ -126,9 +126,9 @@ class BlockLossOfOrthogonality:
     def __init__(self, width: int, eps: float, *, before: int = 0, start: int = 0) -> None:
         self._eps = eps
         # Of all blocks before with the last block, and of those before that with the one before it.
-        self._now: NDArray[Any] = np.full((start, width), _PROJECTED * eps)
-        self._before: NDArray[Any] = np.full((before, start - before), _PROJECTED * eps)
-        self.noise = _ROUNDOFFS * eps
+        self._now: NDArray[Any] = np.full((start, width), PROJECTED * eps)
+        self._before: NDArray[Any] = np.full((before, start - before), PROJECTED * eps)
+        self.noise = ROUNDOFFS * eps
         self._most = 0.0
 
     @property
@@ -191,4 +191,4 @@ class BlockLossOfOrthogonality:
 
     def projected(self, width: int) -> None:
         """Note that the last block, of so many columns, was projected against all others."""
-        self._now = np.full((len(self._now), width), _PROJECTED * self._eps, self._now.dtype)
+        self._now = np.full((len(self._now), width), PROJECTED * self._eps, self._now.dtype)
