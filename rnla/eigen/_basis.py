@@ -15,7 +15,7 @@ from rnla.linalg.expansion import SHARE_LEFT, expanded, is_small
 from rnla.linalg.lanczos_steps import Chain, lanczos_steps
 from rnla.linalg.orth import column_lengths, orthonormal_block, project_out
 from rnla.linalg.orthogonality import BlockLossOfOrthogonality
-from rnla.linalg.tall import copy_rows, row_parts
+from rnla.linalg.tall import combination, copy_rows, dots, row_parts
 
 # Columns of the stores that are rotated at a time, and roundoffs of orthogonality that stay.
 _PIECE, _DRIFT = 2048, 6.0
@@ -360,19 +360,21 @@ class Basis:
             With their products.
         """
         X = ritz.vectors(slice(0, selection.k))
-        X = X - X @ ((X.conj().T @ X - np.eye(X.shape[1])) / 2).astype(X.dtype)
         W = self.problem.product(X, self.problem.image(X))
-        T = X.conj().T @ W
-        theta, S = np.linalg.eigh((T + T.conj().T) / 2)
+        # A Newton step makes them orthonormal.
+        C = 1.5 * np.eye(X.shape[1]) - dots(X, X) / 2
+        T = C @ dots(X, W) @ C
+        theta, S = np.linalg.eigh((T + T.T) / 2)
         order = selection.order(theta)
-        S = S[:, order].astype(X.dtype)
+        C = np.asfortranarray(C @ S[:, order], X.dtype)
         if not self.overwrites:
             self._allocate()
         self.clear()
         self.size = X.shape[1]
-        copy_rows(X @ S, self.V)
+        copy_rows(combination(X, C), self.V)
         self.T[: self.size, : self.size] = np.diag(theta[order])
-        return Ritz(theta[order], np.eye(self.size), self.V, W @ S, self.problem)
+        W = combination(W, C)
+        return Ritz(theta[order], np.eye(self.size), self.V, W, self.problem)
 
     def clear(self) -> None:
         """Forget all vectors."""

@@ -12,7 +12,7 @@ from rnla._core.threads import run_parts
 from rnla._kernels import lanczos_turns as turns
 from rnla.linalg import lanczos_steps as module
 from rnla.linalg.expansion import expanded
-from rnla.linalg.lanczos_steps import lanczos_steps
+from rnla.linalg.lanczos_steps import Chain, lanczos_steps
 
 
 def symmetric(n, rng, dtype=np.float64, density=0.01):
@@ -60,11 +60,11 @@ def test_the_steps_one_by_one(dtype, parts, size, monkeypatch, rng):
         H[m - 2 :] += one.near
         assert np.abs(found.H[step, :m] - H[:, 0]).max() < 30 * eps * norm
         assert not found.H[step, m:].any()
-        assert found.leaks[step] <= 30 * eps * norm
         assert one.block is not None
         if step < 11:
             shorter = np.linalg.norm(one.remainder) / norm
             assert np.abs(V[m] - one.block[:, 0]).max() < 30 * eps / shorter
+    assert found.leak <= 30 * eps * norm
     assert np.abs(found.block - one.block).max() < 30 * eps / shorter
     assert np.abs(found.remainder - one.remainder).max() < 30 * eps * norm
     assert found.length == pytest.approx(one.length, rel=30 * eps)
@@ -151,17 +151,108 @@ def test_vectors_that_are_not_orthogonal_need_care(rng):
     assert found.block is None
 
 
+def halved(A, steps, rng, kept=0, at_a_time=7):
+    """A chain of so many steps, and T, with the vectors that are kept before it."""
+    n, eps = A.shape[0], float(np.finfo(A.dtype).eps)
+    V, T = np.zeros((kept + steps + 3, n)), np.zeros((kept + steps + 2,) * 2)
+    values, vectors = np.linalg.eigh(A.toarray())
+    V[:kept] = vectors[:, -kept:].T if kept else 0.0
+    T[:kept, :kept] = np.diag(values[-kept:]) if kept else 0.0
+    for size in (kept + 1, kept + 2):
+        w = rng.standard_normal(n) if size == kept + 1 else A @ V[size - 2]
+        for _ in range(2):
+            w = w - V[: size - 1].T @ (V[: size - 1] @ w)
+        V[size - 1] = w / np.linalg.norm(w)
+        T[:size, size - 1] = T[size - 1, :size] = V[:size] @ (A @ V[size - 1])
+    size = kept + 2
+    chain = Chain(T[: size - 1, : size - 1], len(V), eps, kept=kept, halved=True)
+    while size < kept + steps + 2:
+        count = min(at_a_time, kept + steps + 2 - size)
+        found = lanczos_steps(A, V, size, count, 1e-15, chain)
+        for step, h in enumerate(found.H):
+            m = size + step
+            T[:m, m - 1] = T[m - 1, :m] = h[:m]
+        size += count
+        V[size - 1] = found.block[:, 0]
+    return V[: size - 1], T[: size - 1, : size - 1], chain
+
+
+@pytest.mark.parametrize("kept", [0, 3])
+@pytest.mark.parametrize("at_a_time", [3, 40])
+def test_half_of_the_digits_are_enough(kept, at_a_time, rng):
+    """Where values at the ends converge, vectors that nobody projects lose all of them."""
+    values = np.concatenate([-30.0 + np.arange(3), rng.random(500), [20.0, 24.0, 29.0, 40.0]])
+    A = spread(values, rng)
+    V, T, _ = halved(A, 70, rng, kept, at_a_time)
+    off = V @ V.T - np.eye(len(V))
+    assert 5e-15 < np.abs(off).max() < 1e-10
+    assert np.abs(off[:kept]).max(initial=0.0) < 1e-13
+    theta = np.linalg.eigvalsh(T)
+    assert np.abs(theta[-4:] - [20.0, 24.0, 29.0, 40.0]).max() < 1e-12
+    assert np.abs(theta[:3] - [-30.0, -29.0, -28.0]).max() < 1e-12
+    # What is between the ends has no ghost outside of it.
+    assert theta[3] > -0.1
+    assert theta[-5] < 1.1
+
+
+def test_a_chain_that_nobody_projects_sees_ghosts(rng, monkeypatch):
+    """The control: without the estimate eigenvalues come twice."""
+    values = np.concatenate([rng.random(500), [20.0, 24.0, 29.0, 40.0]])
+    monkeypatch.setattr(module, "SEMIORTHOGONAL", -1.0)
+    monkeypatch.setattr(module.Chain, "__init__", without_suspicion(module.Chain.__init__))
+    V, T, _ = halved(spread(values, rng), 70, rng)
+    assert np.abs(V @ V.T - np.eye(len(V))).max() > 0.1
+    assert np.count_nonzero(np.linalg.eigvalsh(T) > 2.0) > 4
+
+
+def without_suspicion(init):
+    def made(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        self.arrays[-1][turns.SUSPECT] = 0.0
+
+    return made
+
+
+def spread(values, rng):
+    """A matrix with these eigenvalues: rotations of neighbours, which leave it sparse."""
+    n = len(values)
+    A = scipy.sparse.csr_array(scipy.sparse.diags_array(rng.permutation(values)))
+    for shift in (0, 1, 0):
+        angle = np.zeros(n)
+        angle[shift : n - 1 : 2] = rng.random(len(angle[shift : n - 1 : 2])) * 3
+        c, s = np.ones(n), np.sin(angle)
+        c[shift : n - 1 : 2] = np.cos(angle[shift : n - 1 : 2])
+        c[1 + shift :: 2] = np.cos(angle[shift : n - 1 : 2])
+        G = scipy.sparse.diags_array([c, -s[:-1], s[:-1]], offsets=[0, 1, -1])
+        A = scipy.sparse.csr_array(G @ A @ G.T)
+    return scipy.sparse.csr_array((A + A.T) / 2)
+
+
+def test_products_with_larger_errors_are_projected_always(rng):
+    """The estimate of an exact product would not see what an inexact one leaves."""
+    values = np.concatenate([rng.random(500), [20.0, 24.0, 29.0, 40.0]])
+    A = spread(values, rng)
+    A.data *= 1 + 1e-9 * rng.standard_normal(len(A.data))
+    V, _, chain = halved(A, 60, rng)
+    assert np.abs(V @ V.T - np.eye(len(V))).max() < 1e-7
+    assert 1e-11 < chain.noise / 40 < 1e-7
+
+
 def test_turns_wait_for_the_turn_before(rng):
     """What the counters say is obeyed: nothing is taken while a part is missing."""
     A = symmetric(100, rng)
     V = begun(A, 12, 3, rng)
     before = V.copy()
     w, counters = np.zeros(100), np.zeros(turns.COUNTERS, np.int64)
-    near, far, squares = np.zeros((4, 2)), np.zeros((4, 6)), np.zeros((4, 1))
+    near, far, squares = np.zeros((4, 3)), np.zeros((4, 6)), np.zeros((4, 1))
+    firsts, loss = np.zeros(4, np.int64), Chain(np.zeros((1, 1)), 12, 1e-16).arrays
     rows = np.array([0, 50, 100])
     csr = (A.indptr, A.indices, A.data)
     limits = (1e-15, 0.9, 1e-290, 1e300)
-    arguments = (csr, rows, rows, V, 3, 4, w, near, far, squares, np.zeros((2, 6)), limits)
+    sums = np.zeros((2, 6))
+    arguments = (
+        csr, rows, rows, V, 0, 3, 4, w, near, firsts, far, squares, sums, limits, loss
+    )  # fmt: skip
     counters[0] = 2  # Both parts of the first turn are taken, by somebody who never returns.
     assert not turns.lanczos_turns(*arguments, counters, 100)
     counters[0] = 2 * 15  # All are taken, and some not done.
