@@ -9,7 +9,7 @@ from rnla._kernels._jit import kernel, reduction_kernel
 # cache line of its own.
 _TAKEN, _DONE, _COMPLETE, STOPPED, COUNTERS = 0, 8, 16, 24, 32
 _0, _1 = np.uintp(0), np.uintp(1)
-# Turns of a step, and rows of a vector that stay in the cache meanwhile.
+# Turns of a step with one factor, and rows of a vector that stay in the cache meanwhile.
 _TURNS, _PIECE = 4, 2048
 # What is known of inner products: up to which they may stay, those of vectors just projected,
 # errors of products relative to A, the size of A, whether the step before had lost as much, and the
@@ -117,10 +117,10 @@ def _collect(parts, count, h):
 
 
 @kernel
-def _near_turn(A, V, j, w, start, stop, sums):
-    """Form w = A v_j, its dots with v_{j-1} and v_j, and its square."""
+def _near_turn(A, x, V, j, w, start, stop, sums):
+    """Form w = A x, its dots with v_{j-1} and v_j, and its square."""
     sums[:3] = 0
-    _multiply(A, start, stop, V[j], w)
+    _multiply(A, start, stop, x, w)
     if stop > start:
         _add_dots(V, j - 1, j + 1, w, start, stop, sums)
         sums[2] = _dot(w[start:stop], w[start:stop])
@@ -227,24 +227,26 @@ def _complete(turn, step, sums, kept, j, near, firsts, far, squares, limits, los
 
 @kernel
 def lanczos_turns(
-    A, rows, evenly, V, kept, size, count, w, near, firsts, far, squares, sums, limits, loss,
-    counters, looks,
+    factors, rows, evenly, V, kept, size, count, y, w, near, firsts, far, squares, sums, limits,
+    loss, counters, looks,
 ):  # fmt: skip
     """Take part in `count` steps of the Lanczos process; tell whether they are done.
 
-    `V` (capacity, n) holds `size` vectors, at least two; the last one is multiplied first, and
+    The operator is the last of two `factors`, applied to `y`, which is the first one times a
+    vector; where y is empty it is the last one alone. `V` (capacity, n) holds `size` vectors, at least two; the last one is multiplied first, and
     those of later steps are added. A step projects ``w = A v_j`` against the last two, and then
     against the first ones that are `kept`, and all from `firsts` (count,): all others or the last
     two again, as the `loss` of their orthogonality demands. The dots are `near` (count, 3), with ``||w||^2`` as the third, and `far`
     (count, capacity); `squares` (count, 1) are ``||w||^2`` after that. If w `_needs_care` no vector
-    is made of it and no step follows: `STOPPED` counts the steps made. The matrix is cut at `rows`,
+    is made of it and no step follows: `STOPPED` counts the steps made. Factors are cut at `rows`,
     in parts of equal work, and vectors at `evenly`; `sums` (parts, capacity) holds what parts
     contribute. Whoever asks takes the next part, once the turn before is complete; after so many
     `looks` in vain the kernel returns.
     """
-    parts = rows.shape[0] - 1
+    parts, of_first = evenly.shape[0] - 1, 1 if y.shape[0] > 0 else 0
+    length = _TURNS + of_first
     # After the last step there is no vector to be made.
-    total, vain = (count * _TURNS - 1) * parts, 0
+    total, vain = (count * length - 1) * parts, 0
     while vain < looks:
         taken, complete = load(counters, _TAKEN), load(counters, _COMPLETE)
         if complete * parts >= total or load(counters, STOPPED) > 0:
@@ -255,11 +257,14 @@ def lanczos_turns(
             continue
         if not exchange(counters, _TAKEN, taken, taken + 1):
             continue
-        vain, part, step = 0, taken - turns * parts, turns // _TURNS
-        turn, j = turns - step * _TURNS, size - 1 + step
+        vain, part, step = 0, taken - turns * parts, turns // length
+        turn, j = turns - step * length - of_first, size - 1 + step
         start, stop = evenly[part], evenly[part + 1]
-        if turn == 0:
-            _near_turn(A, V, j, w, rows[part], rows[part + 1], sums[part])
+        if turn < 0:
+            _multiply(factors[0], rows[0, part], rows[0, part + 1], V[j], y)
+        elif turn == 0:
+            x = y if of_first else V[j]
+            _near_turn(factors[1], x, V, j, w, rows[1, part], rows[1, part + 1], sums[part])
         elif turn == 1:
             _far_turn(V, kept, firsts[step], j, near[step], w, start, stop, sums[part])
         elif turn == 2:

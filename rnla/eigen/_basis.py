@@ -181,11 +181,12 @@ class Basis:
 
     @property
     def _has_rows(self) -> bool:
-        return not self.keeps_products and self.problem.rows is not None
+        return not self.keeps_products and self.problem.factors is not None
 
     def _extend_often(self, Q: NDArray[Any], noise: float, steps: int) -> NDArray[Any]:
         """Add a vector and those that follow from it, as long as none needs care."""
-        start, main, eps = self.size, self.problem.main, float(np.finfo(self.problem.dtype).eps)
+        start, factors, eps = self.size, self.problem.factors, float(np.finfo(self._v.dtype).eps)
+        assert factors is not None
         self._v[start] = Q[:, 0]
         if self._chain is None:
             self._chain = Chain(
@@ -195,15 +196,12 @@ class Basis:
                 kept=min(self._kept, start - 1),
                 halved=self._semiorthogonal,
             )
-        found = lanczos_steps(
-            self.problem.rows, self._v, start + 1, steps, noise * eps, self._chain
-        )
+        found = lanczos_steps(factors, self._v, start + 1, steps, noise * eps, self._chain)
         self.steps = made = len(found.H)
         for step, h in enumerate(found.H):
             self.size = start + step + 1
             self._append(h[: self.size, None])
-        main.n_matvec += made
-        main.n_passes += made
+        self.problem.main.count(made)
         self._recent, self.projections = self.size - 1, 1
         self.length, self.leak = found.length, found.leak
         self.block = found.block if self.size < self.problem.n else None

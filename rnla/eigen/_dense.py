@@ -141,8 +141,7 @@ def dense_pairs(request: Request, more: int = 0) -> Iteration:
     order = order[: request.k]
     values, X = values[order], X[:, order]
     inner = A if request.mode == "buckling" else M
-    if inner is not None:
-        X = _orthonormal_again(X, inner)
+    X = _orthonormal_again(X, inner)
     with single_threaded_blas():
         R = A @ X - (X if M is None else M @ X) * values
     yield RitzState(
@@ -158,10 +157,10 @@ def dense_pairs(request: Request, more: int = 0) -> Iteration:
     )
 
 
-def _orthonormal_again(X: NDArray[Any], B: NDArray[Any]) -> NDArray[Any]:
-    """Take what a solve has rounded out of the inner products of X, by a Newton step."""
+def _orthonormal_again(X: NDArray[Any], B: NDArray[Any] | None) -> NDArray[Any]:
+    """Take what LAPACK has rounded out of the inner products of X, by a Newton step."""
     with single_threaded_blas():
-        E = X.conj().T @ (B @ X) - np.eye(X.shape[1])
+        E = X.conj().T @ (X if B is None else B @ X) - np.eye(X.shape[1])
         return X - X @ (E / 2) if np.abs(E).max(initial=0.0) < _NEARLY else X
 
 

@@ -163,7 +163,7 @@ def _tried(
     capacity = max(plan.capacity, min(wanted, _MOST_ENTRIES // n))
     # Restarts spend what a basis has lost of its orthogonality: there has to be room without them.
     halved = capacity >= wanted and search.eps < _HALVED
-    single = block == 1 and search.problem.rows is not None and not plan.keeps_space
+    single = block == 1 and search.problem.factors is not None and not plan.keeps_space
     plan = replace(
         plan,
         block=block,

@@ -92,7 +92,11 @@ class BlockLanczos:
         self.judged: tuple[Ritz, NDArray[Any]] | None = None
         small = problem.n <= min(_WHOLE, plan.capacity)
         first = _WHOLE if small else -(-self.k // plan.block)
-        self.looks = Looks(self.tolerance, first, chained=plan.polishes)
+        # Whether steps are those of single vectors, projected where they need it.
+        self.chained = plan.polishes or (
+            plan.semiorthogonal and plan.block == 1 and problem.factors is not None
+        )
+        self.looks = Looks(self.tolerance, first, chained=self.chained)
 
     def states(self, start: NDArray[Any] | None) -> Iteration:
         """Iterate from a start block.
@@ -290,7 +294,7 @@ class BlockLanczos:
     @property
     def _probe_width(self) -> int:
         # A chain has many steps in the time of a few of a block.
-        return 1 if self.plan.polishes else max(self.plan.block, _PROBE)
+        return 1 if self.chained else max(self.plan.block, _PROBE)
 
     def _settled(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
         """Tell whether the residuals of the wanted pairs are as small as asked for or possible."""
@@ -315,7 +319,7 @@ class BlockLanczos:
     def _look(self, ritz: Ritz, norms: NDArray[Any]) -> RitzState:
         errors = self._errors(ritz, norms, rounded=self._rounds)
         error = float(errors.max())
-        share = _PROJECTED if self.plan.polishes else 1.0
+        share = _PROJECTED if self.chained else 1.0
         work = self.plan.block * self.problem.n * (share * self.basis.size + self.plan.row_cost)
         soon = self.probe is not None
         self.looks.schedule(self.steps, error, self.basis.size, work, soon=soon)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from rnla.eigen._invert import norm_estimate
 from rnla.linalg.block import BlockOperator, DenseBlock, SparseBlock
+from rnla.linalg.gram import GramBlock
 from rnla.linalg.orth import InnerProduct, orthonormal_block
 
 if TYPE_CHECKING:
@@ -73,14 +74,15 @@ class Problem(ABC):
         eigenvalues.
     is_original : bool
         Whether residuals of OP are those of the caller's problem.
-    rows : csr_array or None
-        The operator, if it is a real sparse matrix and nothing else.
+    factors : list of csr_array or None
+        Those of the operator, if it is a real sparse matrix, or the Gram matrix of one, and nothing
+        else.
     """
 
     name = "lanczos"
     purifies = False
     is_original = False
-    rows: Any = None
+    factors: list[Any] | None = None
 
     def __init__(self, main: BlockOperator, sigma: float, dtype: Any) -> None:
         self.main = main
@@ -331,13 +333,11 @@ class Standard(Problem):
 
     is_original = True
 
-    @property
-    def rows(self) -> Any:
-        """A as a CSR array, if OP is a real sparse matrix and nothing else; else None."""
-        main = self.main
-        if not isinstance(main, SparseBlock) or type(self) is not Standard or self.sigma:
-            return None
-        return main.rows if self.dtype == main.dtype and main.dtype.kind == "f" else None
+    def __init__(self, main: BlockOperator, sigma: float, dtype: Any) -> None:
+        super().__init__(main, sigma, dtype)
+        alone = type(self) is Standard and not sigma and self.dtype == main.dtype
+        if alone and isinstance(main, SparseBlock | GramBlock) and main.dtype.kind == "f":
+            self.factors = main.factors
 
     def _product(self, V: NDArray[Any], BV: NDArray[Any]) -> NDArray[Any]:
         main = self.main

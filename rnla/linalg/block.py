@@ -79,10 +79,22 @@ class BlockOperator(ABC):
     def _counted(self, apply: Any, X: NDArray[Any], rows: int) -> NDArray[Any]:
         if X.ndim != 2 or X.shape[0] != rows:
             raise ValueError(f"a block of shape ({rows}, b) is needed, got {X.shape}")
-        self.n_matvec += X.shape[1]
-        self.n_passes += 1
+        self.count(1, X.shape[1])
         result: NDArray[Any] = apply(self._converted(X))
         return result
+
+    def count(self, products: int, width: int = 1) -> None:
+        """Count products that are made.
+
+        Parameters
+        ----------
+        products : int
+            Blocks multiplied.
+        width : int, default 1
+            Columns of each.
+        """
+        self.n_matvec += products * width
+        self.n_passes += products
 
     def _converted(self, X: NDArray[Any]) -> NDArray[Any]:
         """Return a block in the working precision."""
@@ -204,6 +216,11 @@ class SparseBlock(BlockOperator):
             self._columns = csr_array(self._rows.T.tocsr())
         return self._columns
 
+    @property
+    def factors(self) -> list[Any]:
+        """Sparse matrices by rows whose product it is, the last one applied last: itself."""
+        return [self.rows]
+
     @cached_property
     def largest(self) -> float:
         """Absolute value of the largest entry; NaN or infinite where one is."""
@@ -229,9 +246,8 @@ class SparseBlock(BlockOperator):
         ndarray, shape (n, b)
             C-ordered.
         """
-        self.n_matvec += degree * X.shape[1]
-        self.n_passes += degree
-        return chebyshev_csr([self.rows], self._converted(X), degree, center, radius)
+        self.count(degree, X.shape[1])
+        return chebyshev_csr(self.factors, self._converted(X), degree, center, radius)
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         if self.dtype.kind == "c":

@@ -18,6 +18,11 @@ class GramBlock(BlockOperator):
     ----------
     A : SparseBlock, shape (m, n)
         The matrix.
+
+    Attributes
+    ----------
+    factors : list of csr_array
+        The two, the last one applied last.
     """
 
     def __init__(self, A: SparseBlock) -> None:
@@ -25,20 +30,29 @@ class GramBlock(BlockOperator):
         self.A = A
         adjoint = A.columns.conj() if A.dtype.kind == "c" else A.columns
         wide = A.shape[0] < A.shape[1]
-        self._first, self._second = (adjoint, A.rows) if wide else (A.rows, adjoint)
+        self.factors = [adjoint, A.rows] if wide else [A.rows, adjoint]
 
     @property
     def nnz(self) -> int:
         """Multiplications for a column."""
-        return 2 * int(self._first.nnz)
+        return 2 * int(self.factors[0].nnz)
 
-    def _count(self, products: int, width: int) -> None:
-        self.A.n_matvec += 2 * products * width
-        self.A.n_passes += 2 * products
+    def count(self, products: int, width: int = 1) -> None:
+        """Count products that are made, as two with A.
+
+        Parameters
+        ----------
+        products : int
+            Blocks multiplied.
+        width : int, default 1
+            Columns of each.
+        """
+        super().count(products, width)
+        self.A.count(2 * products, width)
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
-        self._count(1, X.shape[1])
-        return multiply_csr(self._second, multiply_csr(self._first, X))
+        first, last = self.factors
+        return multiply_csr(last, multiply_csr(first, X))
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         return self._product(X)
@@ -60,9 +74,5 @@ class GramBlock(BlockOperator):
         ndarray, shape (n, b)
             C-ordered.
         """
-        self.n_matvec += degree * X.shape[1]
-        self.n_passes += degree
-        self._count(degree, X.shape[1])
-        return chebyshev_csr(
-            [self._first, self._second], self._converted(X), degree, center, radius
-        )
+        self.count(degree, X.shape[1])
+        return chebyshev_csr(self.factors, self._converted(X), degree, center, radius)

@@ -94,16 +94,22 @@ class LanczosSteps:
 
 
 def lanczos_steps(
-    A: Any, vectors: NDArray[Any], size: int, count: int, noise: float, chain: Chain | None = None
+    factors: list[Any],
+    vectors: NDArray[Any],
+    size: int,
+    count: int,
+    noise: float,
+    chain: Chain | None = None,
 ) -> LanczosSteps:
     """Make a few steps, each orthogonalised against all vectors as `expanded` does.
 
     Parameters
     ----------
-    A : csr_array, shape (n, n)
-        Real, symmetric, of checked structure.
+    factors : list of csr_array
+        One or two whose product, the last one applied last, is symmetric: real, of checked
+        structure.
     vectors : ndarray, shape (capacity, n)
-        C-ordered, of the dtype of A: orthonormal rows, to which those of later steps are added.
+        C-ordered, of their dtype: orthonormal rows, to which those of later steps are added.
     size : int
         How many there are, at least two. The last one is multiplied first.
     count : int
@@ -125,31 +131,35 @@ def lanczos_steps(
         If shapes or dtypes do not fit, or there is no room for so many vectors.
     """
     capacity, n = vectors.shape
-    fits = vectors.dtype == A.dtype and vectors.flags.c_contiguous and A.shape == (n, n)
+    first, last = factors[0], factors[-1]
+    m, dtype = (first.shape[0] if len(factors) == 2 else 0), first.dtype
+    fits = vectors.dtype == dtype == last.dtype and vectors.flags.c_contiguous
+    fits = fits and (first.shape[1], last.shape) == (n, (n, m or n)) and len(factors) <= 2
     fits = fits and (chain is None or (chain.capacity == capacity and chain.kept < size))
     if not fits or not 2 <= size <= capacity - count + 1 or count < 1:
         raise ValueError(
-            f"`vectors` must be C-ordered and fit a matrix of shape {A.shape} and dtype {A.dtype}, "
+            f"`vectors` must be C-ordered and fit a matrix of shape {last.shape} and dtype {dtype}, "
             f"with room for {count} steps after {size} of them; got {vectors.shape}, "
             f"{vectors.dtype}"
         )
-    limits = np.finfo(A.dtype)
+    limits = np.finfo(dtype)
     parts = max(1, min(_MOST_PARTS, n // _PART_ROWS))
-    last = size + count - 1
-    w = np.zeros(n, A.dtype)
-    near, far, squares = np.zeros((count, 3)), np.zeros((count, last)), np.zeros((count, 1))
+    most = size + count - 1
+    y, w = np.zeros(m, dtype), np.zeros(n, dtype)
+    near, far, squares = np.zeros((count, 3)), np.zeros((count, most)), np.zeros((count, 1))
     if chain is None:
         chain = Chain(np.zeros((1, 1)), capacity, float(limits.eps))
     counters = np.zeros(turns.COUNTERS, np.int64)
     arguments = (
-        (A.indptr, A.indices, A.data), np.array(row_cuts(A.indptr, parts)),
+        tuple((A.indptr, A.indices, A.data) for A in (first, last)),
+        np.array([row_cuts(A.indptr, parts) for A in (first, last)]),
         np.array([n * part // parts for part in range(parts + 1)]), vectors, chain.kept, size,
-        count, w, near, np.zeros(count, np.int64), far, squares, np.zeros((parts, max(last, 3))),
+        count, y, w, near, np.zeros(count, np.int64), far, squares, np.zeros((parts, max(most, 3))),
         (noise, SHARE_LEFT, float(limits.tiny / limits.eps), float(limits.max / 4)), chain.arrays,
         counters, threads.LOOKS,
     )  # fmt: skip
 
-    work = count * (A.nnz + 2.0 * last * n)
+    work = count * (sum(A.nnz for A in factors) + 2.0 * most * n)
     helpers = min(threads.get_num_threads(), parts) if work >= _INLINE else 1
     threads.take_turns(lambda: turns.lanczos_turns(*arguments), helpers)
     stopped = int(counters[turns.STOPPED])
@@ -168,5 +178,5 @@ def lanczos_steps(
         H, leak = np.where(older, 0.0, H), chain.noise
     H[rows, before] += near[:, 0]
     H[rows, before + 1] += near[:, 1]
-    block = None if stopped else (w / A.dtype.type(length))[:, None]
+    block = None if stopped else (w / dtype.type(length))[:, None]
     return LanczosSteps(H, leak, w[:, None], whole, block)

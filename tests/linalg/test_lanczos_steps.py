@@ -50,7 +50,7 @@ def test_the_steps_one_by_one(dtype, parts, size, monkeypatch, rng):
     A = symmetric(900, rng, dtype)
     eps = float(np.finfo(dtype).eps)
     V = begun(A, 40, size, rng)
-    found = lanczos_steps(A, V, size, 12, 10 * eps)
+    found = lanczos_steps([A], V, size, 12, 10 * eps)
     assert found.H.shape == (12, size + 11)
     norm = scipy.sparse.linalg.norm(A.astype(float))
     for step in range(12):
@@ -81,7 +81,7 @@ def test_the_same_bits_for_every_number_of_threads(rng):
         with rnla.limit_threads(number):
             for _ in range(8):
                 U = V.copy()
-                found = lanczos_steps(A, U, 2, 40, 1e-15)
+                found = lanczos_steps([A], U, 2, 40, 1e-15)
                 assert found.block is not None
                 results.append((U, found.H, found.remainder, found.block))
     for result in results[1:]:
@@ -95,11 +95,11 @@ def test_the_same_bits_for_every_number_of_threads(rng):
 def test_on_threads_of_the_pool_and_of_the_caller(rng):
     A = symmetric(300, rng)
     V = begun(A, 30, 3, rng)
-    expected = lanczos_steps(A, V.copy(), 3, 20, 1e-15).H
+    expected = lanczos_steps([A], V.copy(), 3, 20, 1e-15).H
     found = []
 
     def task(_):
-        found.append(lanczos_steps(A, V.copy(), 3, 20, 1e-15).H)
+        found.append(lanczos_steps([A], V.copy(), 3, 20, 1e-15).H)
 
     with rnla.limit_threads(3):
         run_parts(task, [(i,) for i in range(5)])
@@ -121,7 +121,7 @@ def test_a_space_that_ends_is_left_to_who_takes_care(number, rng):
     A = scipy.sparse.csr_array(scipy.sparse.diags_array(values))
     V = begun(A, 30, 3, rng)
     with rnla.limit_threads(number):
-        found = lanczos_steps(A, V, 3, 20, 1e-14)
+        found = lanczos_steps([A], V, 3, 20, 1e-14)
     assert found.block is None
     assert len(found.H) == 4
     assert np.linalg.norm(found.remainder) < 1e-13
@@ -135,7 +135,7 @@ def test_what_leaves_the_range_is_left_to_others_as_well(value, rng):
     V = begun(A, 12, 3, rng)
     B = A.copy()
     B.data[:] = value if not np.isfinite(value) else A.data * value
-    found = lanczos_steps(B, V, 3, 8, 1e-15)
+    found = lanczos_steps([B], V, 3, 8, 1e-15)
     assert found.block is None
     assert len(found.H) == 1
 
@@ -146,7 +146,7 @@ def test_vectors_that_are_not_orthogonal_need_care(rng):
     w = A @ V[3]
     w -= V[:4].T @ (V[:4] @ w)
     V[0] = w / np.linalg.norm(w)
-    found = lanczos_steps(A, V, 4, 5, 1e-15)
+    found = lanczos_steps([A], V, 4, 5, 1e-15)
     assert len(found.H) == 1
     assert found.block is None
 
@@ -168,7 +168,7 @@ def halved(A, steps, rng, kept=0, at_a_time=7):
     chain = Chain(T[: size - 1, : size - 1], len(V), eps, kept=kept, halved=True)
     while size < kept + steps + 2:
         count = min(at_a_time, kept + steps + 2 - size)
-        found = lanczos_steps(A, V, size, count, 1e-15, chain)
+        found = lanczos_steps([A], V, size, count, 1e-15, chain)
         for step, h in enumerate(found.H):
             m = size + step
             T[:m, m - 1] = T[m - 1, :m] = h[:m]
@@ -247,11 +247,12 @@ def test_turns_wait_for_the_turn_before(rng):
     near, far, squares = np.zeros((4, 3)), np.zeros((4, 6)), np.zeros((4, 1))
     firsts, loss = np.zeros(4, np.int64), Chain(np.zeros((1, 1)), 12, 1e-16).arrays
     rows = np.array([0, 50, 100])
+    cuts = np.array([rows, rows])
     csr = (A.indptr, A.indices, A.data)
     limits = (1e-15, 0.9, 1e-290, 1e300)
     sums = np.zeros((2, 6))
     arguments = (
-        csr, rows, rows, V, 0, 3, 4, w, near, firsts, far, squares, sums, limits, loss
+        (csr, csr), cuts, rows, V, 0, 3, 4, np.zeros(0), w, near, firsts, far, squares, sums, limits, loss
     )  # fmt: skip
     counters[0] = 2  # Both parts of the first turn are taken, by somebody who never returns.
     assert not turns.lanczos_turns(*arguments, counters, 100)
@@ -278,5 +279,5 @@ def test_what_does_not_fit(rng):
         (V.astype(np.float32), 4, 2),
     ):
         with pytest.raises(ValueError, match="`vectors` must be C-ordered and fit a matrix"):
-            lanczos_steps(A, vectors, size, count, 1e-15)
-    assert len(lanczos_steps(A, begun(A, 10, 8, rng), 8, 3, 1e-15).H) == 3
+            lanczos_steps([A], vectors, size, count, 1e-15)
+    assert len(lanczos_steps([A], begun(A, 10, 8, rng), 8, 3, 1e-15).H) == 3
