@@ -37,6 +37,9 @@ _ODD, _EVEN = 7, 6
 # The same for a Gram matrix, of which a product costs two.
 _OF_SQUARES = 5
 _MARGIN, _LEAST = 0.01, 1e-3
+# Where the other end of the spectrum is nearer to zero than this part of the wanted magnitudes, they
+# are all at one.
+_ONE_SIDED = 0.5
 # The largest value of the polynomial.
 _RANGE = 1e9
 # By the slope of the polynomial residuals in A follow from those in p(A).
@@ -51,10 +54,14 @@ _PATIENCE = 2.5
 # The roundoff of which half of the digits are enough. In single precision pairs stayed where half
 # of the digits of the largest value put them.
 _HALVED = 1e-10
-# With so many products of a column the matrix itself is tried first, where few vectors are wanted:
-# with half of them if that has not brought this part of the digits. Squares are tried longer, for a
-# basis orthonormal to half of the digits is enough there.
-_TRIED, _TRIED_SQUARES, _PART_OF_DIGITS = 100, 200, 0.25
+# With so many products of a column the matrix itself is tried first, and as many more for each
+# vector wanted: with half of them if that has not brought this part of the digits.
+_TRIED, _TRIED_SQUARES, _TRIED_MORE, _PART_OF_DIGITS = 100, 150, 6, 0.25
+# Eigenvalues that a wanted Ritz value may stand for, after so many products: where they are many,
+# it will take long until they lie apart.
+_CROWD, _FIRST, _FIRST_MORE = 4.0, 30, 2
+# Vectors from which on only a basis without restarts is tried.
+_FEW = 8
 # Columns to which a block is widened where it hid copies of an eigenvalue.
 _MOST_COLUMNS = 16
 # Columns where the first eigenvalue has many copies: its Ritz values then differ by less than this
@@ -93,11 +100,12 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
         Those of the search.
     """
     plan, main, count = search.plan, search.problem.main, search.k + _GUARD
-    if plan.tried:
-        state = yield from _tried(search, start)
+    trial = _trial(search, start)
+    if trial is not None:
+        state = yield from _tried(trial, start)
         if state is None:
             return
-        start = state.x
+        search.noise, start = trial.noise, state.x
     density = spectral_density(search.problem, plan.selection, search.rng)
     theta = density.ritz.theta
     near = density.ritz.vectors(slice(0, min(count, len(theta))))
@@ -105,7 +113,9 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
     hidden, columns, copies = False, 0, 0.0
     for attempt in range(_ATTEMPTS):
         edge = density.edge(_SURPLUS * 2**attempt * count + copies)
-        polynomial = _polynomial(main, plan.selection.which, theta, edge)
+        which = _side(plan.selection.which, theta, edge)
+        signed = -abs(edge) if which == "SA" else edge
+        polynomial = _polynomial(main, which, theta, signed)
         if polynomial is None:
             break
         found = _found(search, polynomial, first, abs(edge), columns)
@@ -117,7 +127,7 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
             # Only as many columns as vectors are wanted see enough of the copies. The last attempt
             # supposes them: Ritz values that have not converged do not show them.
             columns, copies = min(count, _MOST_COPIES), density.leading
-    if columns and plan.selection.which == "LM":
+    if columns and which == "LM":
         # An even polynomial mixes copies of both signs: with A they can be told apart.
         near = np.hstack([near, main.product(near)])
     # What the operator rounds only a Lanczos relation tells.
@@ -148,22 +158,23 @@ def _widened(
         near = _found(search, polynomial, near, size).vectors
 
 
-def _tried(
-    search: BlockLanczos, start: NDArray[Any] | None
-) -> Generator[State, bool | None, State | None]:
-    """Search with the matrix, which is enough where the wanted values lie apart.
+def _trial(search: BlockLanczos, start: NDArray[Any] | None) -> BlockLanczos | None:
+    """Return a search with the matrix, unless it is not to be tried or takes too much memory.
 
     Fewer columns take fewer products, and copies that they do not see the search of the complement
-    does. Returns the last state if the pairs are not found after a while, or some were missed and
-    the basis is not for restarts.
+    does.
     """
     plan = search.plan
+    if not plan.tried:
+        return None
     block = plan.block if start is not None and start.shape[1] > plan.tried else plan.tried
     n, wanted = search.problem.n, min(search.k + _most_products(plan), search.problem.n)
     capacity = max(plan.capacity, min(wanted, _MOST_ENTRIES // n))
     # Restarts spend what a basis has lost of its orthogonality: there has to be room without them.
-    halved = capacity >= wanted and search.eps < _HALVED
-    single = block == 1 and search.problem.factors is not None and not plan.keeps_space
+    halved = capacity >= min(wanted, search.k + wanted // 2) and search.eps < _HALVED
+    if search.k >= _FEW and not halved:
+        return None
+    chained = block == 1 and search.problem.factors is not None and not plan.keeps_space
     plan = replace(
         plan,
         block=block,
@@ -171,13 +182,25 @@ def _tried(
         # Triplets are formed and judged anew in any case.
         estimates=plan.squares,
         semiorthogonal=halved and plan.squares,
-        polishes=halved and single and not plan.squares,
+        polishes=halved and chained and not plan.squares,
     )
     trial = BlockLanczos(search.problem, plan, search.rng)
     trial.resumes = not (halved and plan.squares)
+    return trial
+
+
+def _tried(
+    trial: BlockLanczos, start: NDArray[Any] | None
+) -> Generator[State, bool | None, State | None]:
+    """Go on with a trial while it has prospects.
+
+    Returns the last state if the pairs are not found after a while, or some were missed and the
+    basis is not for restarts.
+    """
     states = trial.states(start)
     state = next(states)
-    while trial.searched or state.certified or not _is_hopeless(trial, state):
+    random = trial.plan.block == 1 and start is None
+    while trial.searched or state.certified or not _is_hopeless(trial, state, random):
         stop = yield state
         try:
             state = states.send(bool(stop))
@@ -185,18 +208,22 @@ def _tried(
             if not trial.missed or trial.resumes:
                 return None
             break
-    search.noise = trial.noise
     return state
 
 
-def _is_hopeless(trial: BlockLanczos, state: State) -> bool:
-    late = state.error > trial.tolerance**_PART_OF_DIGITS
-    most = _most_products(trial.plan)
-    return trial.steps * trial.plan.block >= (most // 2 if late else most)
+def _is_hopeless(trial: BlockLanczos, state: State, random: bool) -> bool:
+    """Tell whether a trial will not be done in time; it is told whether the start was random."""
+    k, products = trial.k, trial.steps * trial.plan.block
+    most = min(_most_products(trial.plan), trial.plan.capacity - 1)
+    if not random:
+        late = state.error > trial.tolerance**_PART_OF_DIGITS
+        return products >= (most // 2 if late else most)
+    crowded = trial.represented > _CROWD * k
+    return products >= (_FIRST + _FIRST_MORE * k if crowded else most)
 
 
 def _most_products(plan: Plan) -> int:
-    return _TRIED_SQUARES if plan.squares else _TRIED
+    return (_TRIED_SQUARES if plan.squares else _TRIED) + _TRIED_MORE * plan.selection.k
 
 
 def _found(
@@ -239,6 +266,15 @@ def _found(
     spread = ritz.theta[0] - ritz.theta[: block + 1]
     copied = len(spread) > block and bool(spread[block - 1] < _ALIKE * spread[block])
     return _Found(ritz.vectors(slice(0, count)), hidden, copied)
+
+
+def _side(which: str, theta: NDArray[Any], edge: float) -> str:
+    """Return the end where magnitudes beyond `edge` are, if it is one."""
+    if which != "LM":
+        return which
+    if theta.min() > -_ONE_SIDED * edge:
+        return "LA"
+    return "SA" if theta.max() < _ONE_SIDED * edge else which
 
 
 def _polynomial(main: Any, which: str, theta: NDArray[Any], edge: float) -> Chebyshev | None:

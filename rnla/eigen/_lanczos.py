@@ -74,6 +74,8 @@ class BlockLanczos:
             semiorthogonal=plan.semiorthogonal or plan.polishes,
         )
         self.norm = self.noise = 0.0
+        # Eigenvalues that the wanted Ritz values stand for, if the start was a random vector.
+        self.represented = np.inf
         self.builds = self.steps = 0
         # Lanczos expands by what the last product left over, else residuals or corrections lead.
         self.lanczos = True
@@ -130,6 +132,8 @@ class BlockLanczos:
             if self.lanczos and not (full or whole) and self.steps < self.looks.next:
                 continue
             ritz = self.basis.ritz(self.plan.selection)
+            shares = np.abs(ritz.S[0, : self.k]) ** 2
+            self.represented = self.problem.n * float(shares.sum())
             self.norm = max(self.norm, float(np.abs(ritz.theta).max()))
             self.problem.check_size(self.norm)
             ritz, norms = self._residual_norms(ritz, remainder, block)

@@ -8,7 +8,7 @@ import numpy as np
 # in multiplications of the step.
 _LOOK_PRICE, _LOOK_CALLS, _CALLS = 10.0, 1e6, 3e6
 # Calls of a look where steps have none.
-_CHAIN_CALLS, _CHAIN_STRIDE = 1.5e6, 12.0
+_CHAIN_CALLS, _CHAIN_STRIDE, _CHAIN_SHARE = 1.5e6, 12.0, 0.2
 # The most steps from one look to the next; where few may be enough, how much less than steps looks
 # should cost, and again the most steps.
 _MOST_STRIDE, _LESS, _SOON = 8.0, 4.0, 2.0
@@ -64,7 +64,8 @@ class Looks:
         if soon and not self.chained:
             stride = min((1 + _LESS * spectrum / price) / 2, _SOON)
         else:
-            stride = min(np.sqrt(2 * step * (self.calls + spectrum) / price), self.most)
+            most = max(self.most, _CHAIN_SHARE * size) if self.chained else self.most
+            stride = min(np.sqrt(2 * step * (self.calls + spectrum) / price), most)
         before, self.last = self.last, (step, error)
         if before is not None and self.tolerance < error < before[1]:
             rate = np.log(before[1] / error) / (step - before[0])

@@ -17,11 +17,11 @@ from rnla.linalg.skinny import columns_in_one_reading
 
 # Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
 _BLOCK, _BLOCK_FEW, BLOCK_MANY = 4, 2, 16
-# At first one column, where a search with more may follow.
-BLOCK_TRIED = 1
+# At first one column, where a search with more may follow, for up to so many eigenvalues.
+BLOCK_TRIED, _MOST_TRIED = 1, 64
 _LARGE = 1000
-# Below so many sparse products are with few columns, and a polynomial comes after a trial.
-FEW = 8
+# Below so many sparse products are with few columns.
+_FEW = 8
 # With so many entries in a row for each wanted vector a polynomial pays; with so many in all, where
 # a few restarts have not been enough.
 _PER_FILTERED, _PER_TRIED = 2.0, 64
@@ -82,7 +82,7 @@ def plan_for(request: Request, problem: Problem, selection: Selection, options: 
         capacity=capacity,
         tol=request.tol * (_PENCIL if isinstance(problem, Generalized) else 1.0),
         verify=options.verify,
-        tried=(options.block_size or BLOCK_TRIED) if k < FEW else 0,
+        tried=_columns_tried(k, options.block_size),
         row_cost=_row_cost(problem),
         keeps_space=options.keep_surrogate,
         watched=options.callback is not None,
@@ -100,7 +100,7 @@ def is_filtered(request: Request, problem: Problem, plan: Plan, options: Options
         return False
     if plan.correction is not None or plan.selection.which not in ("LA", "SA", "LM"):
         return False
-    if request.k < FEW:
+    if request.k < _FEW or (plan.tried and options.block_size is None):
         return pays_after_trial(request.n, request.k, main.rows.nnz)
     return filter_pays(request.n, request.k, main.rows.nnz)
 
@@ -159,4 +159,10 @@ def _block_size(request: Request, problem: Problem) -> int:
         width = columns_in_one_reading(main.dtype) if real else BLOCK_MANY
         return width if request.k >= 2 * width else width // 2
     explicit = isinstance(main, DenseBlock | SparseBlock)
-    return _BLOCK_FEW if explicit and request.k <= FEW else _BLOCK
+    return _BLOCK_FEW if explicit and request.k <= _FEW else _BLOCK
+
+
+def _columns_tried(k: int, block_size: int | None) -> int:
+    if block_size is not None:
+        return block_size if k < _FEW else 0
+    return BLOCK_TRIED if k <= _MOST_TRIED else 0

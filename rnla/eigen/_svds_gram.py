@@ -41,7 +41,7 @@ _SETTLED = 50
 # Restarts after which it is the turn of A.
 _MOST_RESTARTS = 20
 # Triplets up to which single columns are tried first.
-_FEW = 20
+_MOST_TRIED = 128
 
 
 def prefers_gram(request: Request, A: BlockOperator) -> bool:
@@ -65,7 +65,7 @@ def prefers_gram(request: Request, A: BlockOperator) -> bool:
     if request.ncv is not None or request.maxiter is not None or request.block_size is not None:
         return False
     n, products = min(A.shape), 2 * int(core.rows.nnz)
-    if request.k <= _FEW:
+    if request.k <= _MOST_TRIED:
         return pays_after_trial(n, request.k, products)
     return filter_pays(n, request.k, products)
 
@@ -103,7 +103,7 @@ def gram_started(
         capacity=min(n, max(2 * k + 4 + 4 * size.block, k + _ROOM)),
         tol=aim.residual,
         verify=aim.verify,
-        tried=BLOCK_TRIED if k <= _FEW else 0,
+        tried=BLOCK_TRIED if k <= _MOST_TRIED else 0,
         row_cost=gram.nnz / n,
         keeps_products=False,
         squares=True,
