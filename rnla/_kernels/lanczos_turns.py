@@ -127,76 +127,82 @@ def _near_turn(A, x, V, j, w, start, stop, sums):
 
 
 @kernel
-def _far_turn(V, kept, first, j, near, w, start, stop, sums):
-    """Take v_{j-1} and v_j out of w by these dots; form those with v_first to v_j and what is kept.
-    """
+def _far_turn(V, spans, j, near, w, start, stop, sums):
+    """Take v_{j-1} and v_j out of w by these dots; form those with the vectors of both spans."""
     sums[: j + 1] = 0
     while start < stop:
         end = min(stop, start + _PIECE)
         _subtract(V, j - 1, j + 1, near, w, start, end)
-        _add_dots(V, 0, kept, w, start, end, sums)
-        _add_dots(V, first, j + 1, w, start, end, sums[first:])
+        _add_dots(V, 0, spans[0], w, start, end, sums)
+        _add_dots(V, spans[1], j + 1, w, start, end, sums[spans[1] :])
         start = end
 
 
 @kernel
-def _rest_turn(V, kept, first, j, far, w, start, stop):
+def _rest_turn(V, spans, j, far, w, start, stop):
     """Take them out of w by these dots; return the square of what is left."""
     square = 0.0
     while start < stop:
         end = min(stop, start + _PIECE)
-        _subtract(V, 0, kept, far, w, start, end)
-        _subtract(V, first, j + 1, far[first:], w, start, end)
+        _subtract(V, 0, spans[0], far, w, start, end)
+        _subtract(V, spans[1], j + 1, far[spans[1] :], w, start, end)
         square += _dot(w[start:end], w[start:end])
         start = end
     return square
 
 
 @kernel
-def _first_projected(kept, j, near, loss):
-    """Follow the inner products of v_{j+1}; return the first vector to project it against.
+def _loses(first, last, j, near, a, b, now, after, known):
+    """Follow the inner products of v_{j+1} with some vectors; tell whether to take them out.
 
-    For v_i behind those that are kept and before the last two, ``v_i . A v_j = v_j . A v_i`` gives
-    [1]_
+    For v_i before the last two, ``v_i . A v_j = v_j . A v_i`` gives [1]_
 
         b_j w_{j+1,i} = b_i w_{j,i+1} + (a_i - a_j) w_{j,i} + b_{i-1} w_{j,i-1} - b_{j-1} w_{j-1,i}
 
-    up to rounding errors, which add up in the worst case. `loss` holds a, b, two rows of w, of
-    which that of j is the one of its parity, and what is known.
+    up to rounding errors, which add up in the worst case. Vectors that are kept from before, not
+    made by the recurrence, have b_i = 0 and what their residuals are as errors.
 
     .. [1] H. D. Simon, "The Lanczos algorithm with partial reorthogonalization", Math. Comp. 42
        (1984), 115-142.
     """
-    a, b, rows, known = loss
-    now, after = rows[j & 1], rows[1 - (j & 1)]
-    b[j - 1], known[SIZE] = near[0], max(known[SIZE], np.sqrt(near[2]))
     noise, largest = known[ERRORS] * known[SIZE], 0.0
-    left = near[2] - near[0] * near[0] - near[1] * near[1]
-    for i in range(kept, j - 1):
+    for i in range(first, last):
         change = b[i] * now[i + 1] + (a[i] - near[1]) * now[i] - b[j - 1] * after[i]
-        if i > kept:
+        if i > first:
             change += b[i - 1] * now[i - 1]
         change += noise if change >= 0 else -noise
         largest = max(largest, abs(change))
         after[i] = change
-    length = np.sqrt(max(left, 0.0))
+    length = np.sqrt(max(near[2] - near[0] * near[0] - near[1] * near[1], 0.0))
     fine = largest < known[THRESHOLD] * length and length > _CANCELLED * known[SIZE]
     # The vector before has lost as much.
     again = not fine or known[SUSPECT] > 0
     known[SUSPECT], known[_CHANGE] = 0.0 if fine else 1.0, largest
-    for i in range(kept, j - 1):
+    for i in range(first, last):
         after[i] = known[PROJECTED] if again else after[i] / length
-    after[max(kept, j - 1) : j + 1] = known[PROJECTED]
-    return kept if again else max(kept, j - 1)
+    return again
 
 
 @kernel
-def _notice(kept, first, j, far, known):
+def _choose_spans(kept, j, near, loss, spans):
+    """Choose vectors to project against beside the last two: up to a kept one, and from another."""
+    a, b, rows, known = loss
+    now, after = rows[j & 1], rows[1 - (j & 1)]
+    b[j - 1] = near[0]
+    for group in range(2):
+        known[group, SIZE] = max(known[group, SIZE], np.sqrt(near[2]))
+    spans[0] = kept if _loses(0, kept, j, near, a, b, now, after, known[0]) else 0
+    recent = max(kept, j - 1)
+    spans[1] = kept if _loses(kept, j - 1, j, near, a, b, now, after, known[1]) else recent
+    after[recent : j + 1] = known[1, PROJECTED]
+
+
+@kernel
+def _notice(first, last, far, known):
     """Note errors of products that are larger than the recurrence has them."""
-    if first == kept:
-        for i in range(kept, j - 1):
-            if abs(far[i]) > known[_CHANGE]:
-                known[ERRORS] = max(known[ERRORS], abs(far[i]) / known[SIZE])
+    for i in range(first, last):
+        if abs(far[i]) > known[_CHANGE]:
+            known[ERRORS] = max(known[ERRORS], abs(far[i]) / known[SIZE])
 
 
 @kernel
@@ -210,14 +216,17 @@ def _needs_care(square, near, h, limits):
 
 
 @kernel
-def _complete(turn, step, sums, kept, j, near, firsts, far, squares, limits, loss):
+def _complete(turn, step, sums, kept, j, near, spans, far, squares, limits, loss):
     """Add up what the parts of a turn have contributed; tell whether the step needs care."""
     if turn == 0:
         _collect(sums, 3, near[step])
-        firsts[step] = _first_projected(kept, j, near[step], loss)
+        _choose_spans(kept, j, near[step], loss, spans[step])
     elif turn == 1:
         _collect(sums, j + 1, far[step])
-        _notice(kept, firsts[step], j, far[step], loss[3])
+        if spans[step, 0] > 0:
+            _notice(0, kept, far[step], loss[3][0])
+        if spans[step, 1] == kept:
+            _notice(kept, j - 1, far[step], loss[3][1])
     elif turn == 2:
         _collect(sums, 1, squares[step])
         loss[0][j] = near[step, 1] + far[step, j]
@@ -227,7 +236,7 @@ def _complete(turn, step, sums, kept, j, near, firsts, far, squares, limits, los
 
 @kernel
 def lanczos_turns(
-    factors, rows, evenly, V, kept, size, count, y, w, near, firsts, far, squares, sums, limits,
+    factors, rows, evenly, V, kept, size, count, y, w, near, spans, far, squares, sums, limits,
     loss, counters, looks,
 ):  # fmt: skip
     """Take part in `count` steps of the Lanczos process; tell whether they are done.
@@ -235,8 +244,10 @@ def lanczos_turns(
     The operator is the last of two `factors`, applied to `y`, which is the first one times a
     vector; where y is empty it is the last one alone. `V` (capacity, n) holds `size` vectors, at least two; the last one is multiplied first, and
     those of later steps are added. A step projects ``w = A v_j`` against the last two, and then
-    against the first ones that are `kept`, and all from `firsts` (count,): all others or the last
-    two again, as the `loss` of their orthogonality demands. The dots are `near` (count, 3), with ``||w||^2`` as the third, and `far`
+    against `spans` (count, 2) of vectors: those `kept` or none of them, and all others or the last
+    two again, as the `loss` of their orthogonality demands. It holds a, b, two rows of inner
+    products, of which that of j is the one of its parity, and what is known of those with the kept
+    vectors and the others. The dots are `near` (count, 3), with ``||w||^2`` as the third, and `far`
     (count, capacity); `squares` (count, 1) are ``||w||^2`` after that. If w `_needs_care` no vector
     is made of it and no step follows: `STOPPED` counts the steps made. Factors are cut at `rows`,
     in parts of equal work, and vectors at `evenly`; `sums` (parts, capacity) holds what parts
@@ -266,13 +277,13 @@ def lanczos_turns(
             x = y if of_first else V[j]
             _near_turn(factors[1], x, V, j, w, rows[1, part], rows[1, part + 1], sums[part])
         elif turn == 1:
-            _far_turn(V, kept, firsts[step], j, near[step], w, start, stop, sums[part])
+            _far_turn(V, spans[step], j, near[step], w, start, stop, sums[part])
         elif turn == 2:
-            sums[part, 0] = _rest_turn(V, kept, firsts[step], j, far[step], w, start, stop)
+            sums[part, 0] = _rest_turn(V, spans[step], j, far[step], w, start, stop)
         else:
             _write(w, np.sqrt(squares[step, 0]), start, stop, V[j + 1])
         if add(counters, _DONE, 1) + 1 == (turns + 1) * parts:
-            if _complete(turn, step, sums, kept, j, near, firsts, far, squares, limits, loss):
+            if _complete(turn, step, sums, kept, j, near, spans, far, squares, limits, loss):
                 add(counters, STOPPED, step + 1)
             add(counters, _COMPLETE, 1)
     return False

@@ -79,6 +79,7 @@ class Basis:
         self.capacity = capacity
         self.overwrites, self.keeps_products = overwrites, keeps_products
         self.size = self._kept = 0
+        self._kept_errors = np.inf
         self.length = self.leak = self.norm = 0.0
         self.projections = self.steps = 1
         self.block: NDArray[Any] | None = None
@@ -194,6 +195,7 @@ class Basis:
                 self.capacity,
                 eps,
                 kept=min(self._kept, start - 1),
+                errors=self._kept_errors,
                 halved=self._semiorthogonal,
             )
         found = lanczos_steps(factors, self._v, start + 1, steps, noise * eps, self._chain)
@@ -310,7 +312,7 @@ class Basis:
         W = self.W if self.keeps_products else None
         return Ritz(theta[order], S[:, order], self.V, W, self.problem)
 
-    def restart(self, ritz: Ritz, count: int) -> None:
+    def restart(self, ritz: Ritz, count: int, errors: float = np.inf) -> None:
         """Keep the first Ritz vectors only.
 
         Parameters
@@ -319,6 +321,8 @@ class Basis:
             Of this basis.
         count : int
             How many vectors to keep.
+        errors : float
+            Norm of their residuals, where the next block is not the remainder that they share.
         """
         dtype, count = self.problem.dtype, min(count, ritz.S.shape[1])
         S = np.ascontiguousarray(_orthonormal_again(ritz.S[:, :count]).T, dtype)
@@ -338,7 +342,7 @@ class Basis:
 
         with single_threaded_blas():
             run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
-        self.size = self._kept = count
+        self.size, self._kept, self._kept_errors = count, count, errors
         self._recent = self._loss = self._chain = None
         self._reorthonormalise(ritz.theta[:count], E.sum(axis=0) - np.eye(count))
 

@@ -60,6 +60,8 @@ _TRIED, _TRIED_SQUARES, _TRIED_MORE, _PART_OF_DIGITS = 100, 150, 6, 0.25
 # Eigenvalues that a wanted Ritz value may stand for, after so many products: where they are many,
 # it will take long until they lie apart.
 _CROWD, _FIRST, _FIRST_MORE = 4.0, 30, 2
+# Vectors of a basis in which trials end where the spectrum is easy, for each wanted one as well.
+_EASY, _EASY_MORE = 50, 4
 # Vectors from which on only a basis without restarts is tried.
 _FEW = 8
 # Columns to which a block is widened where it hid copies of an eigenvalue.
@@ -171,7 +173,8 @@ def _trial(search: BlockLanczos, start: NDArray[Any] | None) -> BlockLanczos | N
     n, wanted = search.problem.n, min(search.k + _most_products(plan), search.problem.n)
     capacity = max(plan.capacity, min(wanted, _MOST_ENTRIES // n))
     # Restarts spend what a basis has lost of its orthogonality: there has to be room without them.
-    halved = capacity >= min(wanted, search.k + wanted // 2) and search.eps < _HALVED
+    room = _EASY + _EASY_MORE * search.k
+    halved = capacity >= min(wanted, room) and search.eps < _HALVED
     if search.k >= _FEW and not halved:
         return None
     chained = block == 1 and search.problem.factors is not None and not plan.keeps_space

@@ -371,7 +371,7 @@ class BlockLanczos:
     def _expansion(self, ritz: Ritz, block: NDArray[Any], full: bool) -> NDArray[Any]:
         """Return the next block, after a restart where there is no room."""
         if self.probe is not None and self.probe.start == self.steps:
-            self.basis.restart(ritz, self.k)
+            self.basis.restart(ritz, self.k, float(np.linalg.norm(self._true_norms(ritz))))
             self.lanczos = True
             width = min(self._probe_width, self.plan.capacity - self.k)
             fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)

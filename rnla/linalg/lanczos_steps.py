@@ -35,10 +35,13 @@ class Chain:
     eps : float
         Roundoff.
     kept : int
-        The first vectors, against which each step is projected.
+        The first vectors, which the recurrence has not made.
+    errors : float
+        Norm of the residuals of those, if they are Ritz vectors.
     halved : bool
-        Whether the others may have inner products up to ``eps ** (2/3)``, which leaves Ritz values
-        as they are; else all steps are projected against all vectors.
+        Whether vectors may have inner products up to ``eps ** (2/3)``, and with those kept up to
+        ``eps ** (1/2)``, which leaves Ritz values as they are; else all steps are projected against
+        all vectors.
 
     Attributes
     ----------
@@ -49,21 +52,33 @@ class Chain:
     """
 
     def __init__(
-        self, T: NDArray[Any], capacity: int, eps: float, *, kept: int = 0, halved: bool = False
+        self,
+        T: NDArray[Any],
+        capacity: int,
+        eps: float,
+        *,
+        kept: int = 0,
+        errors: float = np.inf,
+        halved: bool = False,
     ) -> None:
         self.capacity, self.kept, self.halved = capacity, kept, halved
         a, b, size = np.zeros(capacity), np.zeros(capacity), len(T)
         a[:size], b[: size - 1] = T.diagonal().real, T.diagonal(1).real
-        known = np.zeros(turns.KNOWN)
-        known[turns.THRESHOLD] = eps**SEMIORTHOGONAL if halved else 0.0
-        known[turns.PROJECTED], known[turns.ERRORS] = PROJECTED * eps, ROUNDOFFS * eps
-        known[turns.SUSPECT] = 1.0
+        b[:kept] = 0.0
+        length = float(np.abs(a).max())
+        known = np.zeros((2, turns.KNOWN))
+        if halved:
+            known[:, turns.THRESHOLD] = np.sqrt(eps), eps**SEMIORTHOGONAL
+        known[:, turns.PROJECTED], known[:, turns.SIZE] = PROJECTED * eps, length
+        known[:, turns.ERRORS], known[:, turns.SUSPECT] = ROUNDOFFS * eps, 1.0
+        if length > 0:
+            known[0, turns.ERRORS] += errors / length
         self.arrays = a, b, np.full((2, capacity), PROJECTED * eps), known
 
     @property
     def noise(self) -> float:
         """Errors of products, as far as they show."""
-        known = self.arrays[-1]
+        known = self.arrays[-1][1]
         return float(known[turns.ERRORS] * known[turns.SIZE])
 
 
@@ -154,7 +169,7 @@ def lanczos_steps(
         tuple((A.indptr, A.indices, A.data) for A in (first, last)),
         np.array([row_cuts(A.indptr, parts) for A in (first, last)]),
         np.array([n * part // parts for part in range(parts + 1)]), vectors, chain.kept, size,
-        count, y, w, near, np.zeros(count, np.int64), far, squares, np.zeros((parts, max(most, 3))),
+        count, y, w, near, np.zeros((count, 2), np.int64), far, squares, np.zeros((parts, max(most, 3))),
         (noise, SHARE_LEFT, float(limits.tiny / limits.eps), float(limits.max / 4)), chain.arrays,
         counters, threads.LOOKS,
     )  # fmt: skip
