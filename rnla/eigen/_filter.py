@@ -116,8 +116,9 @@ def filtered_states(search: BlockLanczos, start: NDArray[Any] | None) -> Iterati
     for attempt in range(_ATTEMPTS):
         edge = density.edge(_SURPLUS * 2**attempt * count + copies)
         which = _side(plan.selection.which, theta, edge)
-        signed = -abs(edge) if which == "SA" else edge
-        polynomial = _polynomial(main, which, theta, signed)
+        if which == "SA" and plan.selection.which == "LM":
+            edge = -edge
+        polynomial = _polynomial(main, which, theta, edge)
         if polynomial is None:
             break
         found = _found(search, polynomial, first, abs(edge), columns)
@@ -221,7 +222,7 @@ def _is_hopeless(trial: BlockLanczos, state: State, random: bool) -> bool:
     if not random:
         late = state.error > trial.tolerance**_PART_OF_DIGITS
         return products >= (most // 2 if late else most)
-    crowded = trial.represented > _CROWD * k
+    crowded = trial.represented > _CROWD * (k + _CROWD)
     return products >= (_FIRST + _FIRST_MORE * k if crowded else most)
 
 

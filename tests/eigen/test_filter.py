@@ -322,7 +322,7 @@ def test_a_surrogate_is_left_over(rng):
     assert len(result.surrogate.values) > 24
     np.testing.assert_allclose(result.surrogate.values[:24], spectrum[:24], atol=1e-8)
     again = solve(A, 24, which="LA", surrogate=result, v0=result.vectors, rng=rng)
-    assert again.n_matvec < result.n_matvec / 3
+    assert again.n_matvec < 0.6 * result.n_matvec
 
 
 def corrections(monkeypatch):
@@ -341,10 +341,14 @@ def test_a_start_needs_few_corrections_where_the_first_values_tower(monkeypatch,
     spectrum = np.concatenate(
         [[9, 7, 6, 5], np.linspace(1.5, 1, 60), np.linspace(0.99, -0.9, n - 64)]
     )
-    A, count = cases.block_diagonal(spectrum, rng), corrections(monkeypatch)
-    result = solve(A, k, which="LA", tol=1e-10, rng=rng, verify=False)
-    check(A, result.values, result.vectors, spectrum[:k], 1e-10)
-    assert len(count) <= 3
+    count, made = corrections(monkeypatch), []
+    for _ in range(7):
+        A = cases.block_diagonal(spectrum, rng)
+        result = solve(A, k, which="LA", tol=1e-10, rng=rng, verify=False)
+        check(A, result.values, result.vectors, spectrum[:k], 1e-10)
+        made.append(len(count))
+        del count[:]
+    assert np.median(made) <= 1
 
 
 def test_a_basis_without_restarts_keeps_its_digits(monkeypatch, rng):

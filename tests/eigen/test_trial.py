@@ -78,7 +78,8 @@ def test_a_trial_without_prospects_is_short(monkeypatch, rng):
     assert np.abs(result.values - np.sort(exact)[-3:]).max() < 1e-9
     trial = made[0]
     assert trial.plan.block == 1
-    assert _filter._TRIED / 2 <= trial.steps <= 0.6 * _filter._TRIED
+    first = _filter._FIRST + 3 * _filter._FIRST_MORE
+    assert first <= trial.steps <= 1.4 * first
     assert len(made) > 1
 
 
