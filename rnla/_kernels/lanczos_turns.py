@@ -242,17 +242,20 @@ def lanczos_turns(
     """Take part in `count` steps of the Lanczos process; tell whether they are done.
 
     The operator is the last of two `factors`, applied to `y`, which is the first one times a
-    vector; where y is empty it is the last one alone. `V` (capacity, n) holds `size` vectors, at least two; the last one is multiplied first, and
+    vector; where y is empty it is the last one alone. Factors are cut at `rows`, in parts of equal
+    work, and vectors at `evenly`; `sums` (parts, capacity) holds what parts contribute.
+
+    `V` (capacity, n) holds `size` vectors, at least two; the last one is multiplied first, and
     those of later steps are added. A step projects ``w = A v_j`` against the last two, and then
     against `spans` (count, 2) of vectors: those `kept` or none of them, and all others or the last
-    two again, as the `loss` of their orthogonality demands. It holds a, b, two rows of inner
+    two again, as the `loss` of their orthogonality demands. That holds a, b, two rows of inner
     products, of which that of j is the one of its parity, and what is known of those with the kept
-    vectors and the others. The dots are `near` (count, 3), with ``||w||^2`` as the third, and `far`
-    (count, capacity); `squares` (count, 1) are ``||w||^2`` after that. If w `_needs_care` no vector
-    is made of it and no step follows: `STOPPED` counts the steps made. Factors are cut at `rows`,
-    in parts of equal work, and vectors at `evenly`; `sums` (parts, capacity) holds what parts
-    contribute. Whoever asks takes the next part, once the turn before is complete; after so many
-    `looks` in vain the kernel returns.
+    vectors and with the others. The dots are `near` (count, 3), with ``||w||^2`` as the third, and
+    `far` (count, capacity); `squares` (count, 1) are ``||w||^2`` after that. If w `_needs_care` no
+    vector is made of it and no step follows: `STOPPED` counts the steps made.
+
+    Whoever asks takes the next part, once the turn before is complete; after so many `looks` in
+    vain the kernel returns.
     """
     parts, of_first = evenly.shape[0] - 1, 1 if y.shape[0] > 0 else 0
     length = _TURNS + of_first

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnla._core.threads import run_parts, single_threaded_blas
 from rnla.eigen._problem import Problem
 from rnla.eigen._ritz import Ritz
 from rnla.eigen._select import Selection
@@ -15,10 +15,11 @@ from rnla.linalg.expansion import SHARE_LEFT, expanded, is_small
 from rnla.linalg.lanczos_steps import Chain, lanczos_steps
 from rnla.linalg.orth import column_lengths, orthonormal_block, project_out
 from rnla.linalg.orthogonality import BlockLossOfOrthogonality
-from rnla.linalg.tall import combination, copy_rows, dots, row_parts
+from rnla.linalg.rotation import rotate_rows, rotate_rows_and_measure
+from rnla.linalg.tall import copy_rows
 
-# Columns of the stores that are rotated at a time, and roundoffs of orthogonality that stay.
-_PIECE, _DRIFT = 2048, 6.0
+# Roundoffs of orthogonality that stay.
+_DRIFT = 6.0
 # Vectors may have inner products up to this power of the roundoff.
 _SEMIORTHOGONAL = 0.5
 
@@ -326,57 +327,34 @@ class Basis:
         """
         dtype, count = self.problem.dtype, min(count, ritz.S.shape[1])
         S = np.ascontiguousarray(_orthonormal_again(ritz.S[:, :count]).T, dtype)
-        before, n = self._stores(), self.problem.n
+        before = self._stores()
         if not self.overwrites:
             self._allocate()
-        # Piece by piece, so that what was rotated is still in the cache when its dots are formed.
-        parts = row_parts(n, S.size * float(n))
-        E = np.zeros((len(parts), count, count), self.T.dtype)
-
-        def task(part: int, first: int, last: int) -> None:
-            for start in range(first, last, _PIECE):
-                piece = slice(start, min(last, start + _PIECE))
-                for old, new in zip(before, self._stores(), strict=True):
-                    new[:count, piece] = S @ old[: self.size, piece]
-                E[part] += self._bv[:count, piece].conj() @ self._v[:count, piece].T
-
-        with single_threaded_blas():
-            run_parts(task, [(part, *ends) for part, ends in enumerate(parts)])
+        G = rotate_rows_and_measure(S, before, self._stores(), self._v, self._bv)
         self.size, self._kept, self._kept_errors = count, count, errors
         self._recent = self._loss = self._chain = None
-        self._reorthonormalise(ritz.theta[:count], E.sum(axis=0) - np.eye(count))
+        self._reorthonormalise(ritz.theta[:count], G - np.eye(count))
 
-    def polish(self, ritz: Ritz, selection: Selection) -> Ritz:
-        """Keep the wanted pairs only, formed anew from an orthonormal basis of their vectors.
+    def hold(self, ritz: Ritz) -> Ritz:
+        """Keep vectors that were formed elsewhere, and nothing else.
 
         Parameters
         ----------
         ritz : Ritz
-            Of this basis, which is orthonormal to more than half of the digits.
-        selection : Selection
-            What is wanted.
+            Orthonormal eigenvectors of the projection on their span, in `V`.
 
         Returns
         -------
         Ritz
-            With their products.
+            The same, of this basis.
         """
-        X = ritz.vectors(slice(0, selection.k))
-        W = self.problem.product(X, self.problem.image(X))
-        # A Newton step makes them orthonormal.
-        C = 1.5 * np.eye(X.shape[1]) - dots(X, X) / 2
-        T = C @ dots(X, W) @ C
-        theta, S = np.linalg.eigh((T + T.T) / 2)
-        order = selection.order(theta)
-        C = np.asfortranarray(C @ S[:, order], X.dtype)
         if not self.overwrites:
             self._allocate()
         self.clear()
-        self.size = X.shape[1]
-        copy_rows(combination(X, C), self.V)
-        self.T[: self.size, : self.size] = np.diag(theta[order])
-        W = combination(W, C)
-        return Ritz(theta[order], np.eye(self.size), self.V, W, self.problem)
+        self.size = len(ritz.theta)
+        copy_rows(ritz.V, self.V)
+        self.T[: self.size, : self.size] = np.diag(ritz.theta)
+        return replace(ritz, V=self.V)
 
     def clear(self) -> None:
         """Forget all vectors."""
@@ -410,15 +388,7 @@ class Basis:
         self.T[: self.size, : self.size] = np.diag(theta) - (E * theta + theta[:, None] * E) / 2
         if E.any():
             C = (np.eye(self.size) - E.T / 2).astype(self.problem.dtype)
-
-            def task(first: int, last: int) -> None:
-                for start in range(first, last, _PIECE):
-                    piece = slice(start, min(last, start + _PIECE))
-                    for store in self._stores():
-                        store[: self.size, piece] = C @ store[: self.size, piece]
-
-            with single_threaded_blas():
-                run_parts(task, row_parts(self.problem.n, C.size * float(self.problem.n)))
+            rotate_rows(C, self._stores(), self._stores())
 
 
 def _orthonormal_again(S: NDArray[Any]) -> NDArray[Any]:

@@ -37,8 +37,7 @@ _ODD, _EVEN = 7, 6
 # The same for a Gram matrix, of which a product costs two.
 _OF_SQUARES = 5
 _MARGIN, _LEAST = 0.01, 1e-3
-# Where the other end of the spectrum is nearer to zero than this part of the wanted magnitudes, they
-# are all at one.
+# Wanted magnitudes are at one end where the other one is nearer to zero than this part of them.
 _ONE_SIDED = 0.5
 # The largest value of the polynomial.
 _RANGE = 1e9

@@ -9,28 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.driver import Iteration
+from rnla.eigen._accuracy import ROUNDING, Accuracy
 from rnla.eigen._basis import Basis
-from rnla.eigen._looks import Looks
+from rnla.eigen._looks import looks_for
 from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._problem import Problem
 from rnla.eigen._ritz import Ritz
 from rnla.eigen._verify import Patience, Probe, Progress, share_of_steps, unresolved
 from rnla.linalg.orth import IndefiniteError, random_block
 
-# In units of eps * ||OP||: what estimates are asked for, and those of a start, what rounding adds
-# to true residuals, and the length below which the remainder of a product is rounding error.
-_FLOOR, _FLOOR_START = 8.0, 2.0
-_ROUNDING = 120.0
+# In units of eps * ||OP||, the length below which the remainder of a product is rounding error.
 _NOISE = 10.0
-# Ritz values that differ by less are equal, in the same units: so much for a start.
-_EQUAL, _EQUAL_START = 20.0, 5000.0
-# The part of that for squares of singular values, times the root over the largest one, and the part
-# below which products with a Gram matrix round too much.
-_ROOT_SHARE, _LEAST_SHARE = 0.6, 0.2
 # In units of what the operator has shown to round.
 _ROUNDOFFS = 10.0
-# Rows up to which a basis that can hold the whole space may as well do so.
-_WHOLE = 20
 # Looks at an error that does not fall any more, and restarts after which products are formed anew,
 # if rounding errors of rotations are to matter.
 _LOOKS, _REFRESH = 4, 8
@@ -64,7 +55,8 @@ class BlockLanczos:
         self.problem, self.plan, self.rng = problem, plan, rng
         self.k = plan.selection.k
         self.eps = float(np.finfo(problem.dtype).eps)
-        self.tolerance = max(plan.tol, self.eps)
+        self.accuracy = Accuracy(plan, self.eps)
+        self.tolerance = self.accuracy.tolerance
         # What callbacks may still look at, and a space that is kept, must not be overwritten.
         self.basis = Basis(
             problem,
@@ -92,13 +84,11 @@ class BlockLanczos:
         self.correction = plan.correction
         self.strikes, self.last_error = 0, np.inf
         self.judged: tuple[Ritz, NDArray[Any]] | None = None
-        small = problem.n <= min(_WHOLE, plan.capacity)
-        first = _WHOLE if small else -(-self.k // plan.block)
         # Whether steps are those of single vectors, projected where they need it.
         self.chained = plan.polishes or (
             plan.semiorthogonal and plan.block == 1 and problem.factors is not None
         )
-        self.looks = Looks(self.tolerance, first, chained=self.chained)
+        self.looks = looks_for(plan, problem.n, self.tolerance, chained=self.chained)
 
     def states(self, start: NDArray[Any] | None) -> Iteration:
         """Iterate from a start block.
@@ -132,8 +122,7 @@ class BlockLanczos:
             if self.lanczos and not (full or whole) and self.steps < self.looks.next:
                 continue
             ritz = self.basis.ritz(self.plan.selection)
-            shares = np.abs(ritz.S[0, : self.k]) ** 2
-            self.represented = self.problem.n * float(shares.sum())
+            self.represented = self.problem.n * float(np.sum(np.abs(ritz.S[0, : self.k]) ** 2))
             self.norm = max(self.norm, float(np.abs(ritz.theta).max()))
             self.problem.check_size(self.norm)
             ritz, norms = self._residual_norms(ritz, remainder, block)
@@ -213,8 +202,7 @@ class BlockLanczos:
         return ritz, norms
 
     def _equal(self, ritz: Ritz) -> NDArray[np.intp]:
-        spread = _EQUAL_START if self.plan.semiorthogonal else _EQUAL
-        return ritz.equal(self.k, spread * self.eps * self.norm)
+        return ritz.equal(self.k, self.accuracy.spread(self.norm))
 
     def _true_norms(self, ritz: Ritz) -> NDArray[Any]:
         if self.judged is not None and self.judged[0] is ritz:
@@ -225,32 +213,14 @@ class BlockLanczos:
         self.judged = (ritz, norms)
         return norms
 
-    def _allowed(self, ritz: Ritz, *, rounded: bool) -> NDArray[Any]:
-        """Residual norms to reach; those formed from products carry rounding errors."""
-        unit = self.eps * self.norm
-        sizes = np.maximum(np.abs(ritz.theta[: self.k]), self.eps ** (2 / 3) * self.norm)
-        floor = _FLOOR_START if self.plan.semiorthogonal else _FLOOR
-        allowed = np.maximum(self.tolerance * sizes, floor * unit)
-        rounding = np.full(len(sizes), _ROUNDING * unit)
-        if self.plan.semiorthogonal and self.norm > 0:
-            # What large values of a polynomial round lies along vectors that are wanted as well.
-            rounding *= sizes / self.norm
-        if self.plan.squares and self.norm > 0:
-            # Residuals of roots are these over the root, and those are held to their own norm.
-            share = _ROOT_SHARE * np.sqrt(np.abs(ritz.theta[: self.k]) / self.norm)
-            rounding *= np.where(share >= _LEAST_SHARE, share, 1.0)
-        return np.asarray(allowed + rounded * rounding)
-
     @property
     def _rounds(self) -> bool:
         # Of a start no more is asked for than the recurrence can tell.
         return self.plan.semiorthogonal or not self.lanczos
 
     def _errors(self, ritz: Ritz, norms: NDArray[Any], *, rounded: bool) -> NDArray[Any]:
-        """Residual norms in units of what is allowed, times the tolerance."""
-        allowed = self._allowed(ritz, rounded=rounded)
-        allowed[allowed == 0] = 1.0  # The operator zero leaves nothing over either.
-        return np.asarray(self.tolerance * norms[: self.k] / allowed)
+        wanted = slice(0, self.k)
+        return self.accuracy.errors(ritz.theta[wanted], norms[wanted], self.norm, rounded=rounded)
 
     def _found(self, ritz: Ritz, norms: NDArray[Any]) -> tuple[bool, Ritz]:
         """Tell whether the wanted pairs are found and, if asked for, the complement searched.
@@ -271,15 +241,16 @@ class BlockLanczos:
             return False, ritz
         verifies = self.plan.verify and self.plan.selection.which != "SM"
         # Values are no better known than the operator knows itself.
-        allowed = np.maximum(self._allowed(ritz, rounded=True), _ROUNDOFFS * self.noise)
+        allowed = self.accuracy.allowed(ritz.theta[: self.k], self.norm, rounded=True)
+        allowed = np.maximum(allowed, _ROUNDOFFS * self.noise)
         limit = float(allowed.max())
         self.deadline = self.deadline or _OPEN * self.steps
         if verifies and self.lanczos and self.steps < self.deadline:
-            reach = _REACH * norms
-            if unresolved(self.plan.selection, ritz.theta, reach, limit, np.inf):
+            if unresolved(self.plan.selection, ritz.theta, _REACH * norms, limit, np.inf):
                 return False, ritz
         if self.plan.polishes and self.lanczos:
-            ritz, self.judged = self.basis.polish(ritz, self.plan.selection), None
+            ritz = self.basis.hold(ritz.polished(self.plan.selection))
+            self.judged = None
             if not self._holds(ritz):
                 return False, ritz
         if not verifies:
@@ -290,8 +261,7 @@ class BlockLanczos:
         self.candidate = self._final(ritz, verified=False)
         self.judged = None
         theta = ritz.theta[: self.k]
-        width = self._probe_width
-        share = share_of_steps(self.tolerance, theta, width, limit)
+        share = share_of_steps(self.tolerance, theta, width := self._probe_width, limit)
         self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share, width)
         return False, ritz
 
@@ -304,7 +274,7 @@ class BlockLanczos:
         """Tell whether the residuals of the wanted pairs are as small as asked for or possible."""
         error = float(self._errors(ritz, norms, rounded=self._rounds).max())
         if error > self.tolerance:
-            least = max(_ROUNDING * self.eps * self.norm, _ROUNDOFFS * self.noise)
+            least = max(ROUNDING * self.eps * self.norm, _ROUNDOFFS * self.noise)
             nearly = bool(norms[: self.k].max() <= least)
             waited = self.patience.spent(error, _LOOKS)
             return waited and (nearly or self.mending)
@@ -347,7 +317,8 @@ class BlockLanczos:
 
     def _final(self, ritz: Ritz, *, verified: bool) -> RitzState:
         if self.plan.polishes and ritz.W is None:
-            ritz, self.judged = self.basis.polish(ritz, self.plan.selection), None
+            ritz = self.basis.hold(ritz.polished(self.plan.selection))
+            self.judged = None
         norms = self._true_norms(ritz)
         errors = self._errors(ritz, norms, rounded=True)
         wanted = slice(0, self.k)
@@ -385,7 +356,7 @@ class BlockLanczos:
             if full:
                 room = self.plan.capacity - block.shape[1]
                 self.basis.restart(ritz, min(self.plan.kept, room))
-                if self.builds % _REFRESH == 0 and self.tolerance < _ROUNDING * self.eps:
+                if self.builds % _REFRESH == 0 and self.tolerance < ROUNDING * self.eps:
                     self.basis.refresh()
                 if self.plan.semiorthogonal or self.plan.polishes:
                     # Products will show the coupling to what is kept, and nothing else.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnla.eigen._plan import Plan
+
 # What the eigenvalues of T cost per cube of their number, the calls of a look, and those of a step,
 # in multiplications of the step.
 _LOOK_PRICE, _LOOK_CALLS, _CALLS = 10.0, 1e6, 3e6
@@ -12,6 +14,32 @@ _CHAIN_CALLS, _CHAIN_STRIDE, _CHAIN_SHARE = 1.5e6, 12.0, 0.2
 # The most steps from one look to the next; where few may be enough, how much less than steps looks
 # should cost, and again the most steps.
 _MOST_STRIDE, _LESS, _SOON = 8.0, 4.0, 2.0
+# Rows up to which a basis that can hold the whole space may as well do so.
+_WHOLE = 20
+
+
+def looks_for(plan: Plan, n: int, tolerance: float, *, chained: bool) -> Looks:
+    """Return the looks of a search.
+
+    Parameters
+    ----------
+    plan : Plan
+        Of the search.
+    n : int
+        Rows.
+    tolerance : float
+        The error that ends it.
+    chained : bool
+        Whether the steps from one look to the next are one call.
+
+    Returns
+    -------
+    Looks
+        The first one where there may be enough vectors.
+    """
+    whole = n <= min(_WHOLE, plan.capacity)
+    first = _WHOLE if whole else -(-plan.selection.k // plan.block)
+    return Looks(tolerance, first, chained=chained)
 
 
 class Looks:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla.eigen._problem import Problem
-from rnla.linalg.tall import combination, without
+from rnla.eigen._select import Selection
+from rnla.linalg.tall import combination, dots, without
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,32 @@ class Ritz:
         assert self.problem is not None
         X = combination(self.V, S)
         return np.asarray(self.problem.product(X, self.problem.image(X)) - X * theta)
+
+    def polished(self, selection: Selection) -> Ritz:
+        """Return the wanted pairs, formed anew from an orthonormal basis of their vectors.
+
+        Parameters
+        ----------
+        selection : Selection
+            What is wanted.
+
+        Returns
+        -------
+        Ritz
+            Exactly these pairs, with their products, whose vectors are real and orthonormal to more
+            than half of the digits here, and to all there.
+        """
+        assert self.problem is not None
+        X = self.vectors(slice(0, selection.k))
+        W = self.problem.product(X, self.problem.image(X))
+        # A Newton step makes them orthonormal.
+        C = 1.5 * np.eye(X.shape[1]) - dots(X, X) / 2
+        T = C @ dots(X, W) @ C
+        theta, S = np.linalg.eigh((T + T.T) / 2)
+        order = selection.order(theta)
+        C = np.asfortranarray(C @ S[:, order], X.dtype)
+        W = combination(W, C)
+        return Ritz(theta[order], np.eye(len(theta)), combination(X, C), W, self.problem)
 
     def _coefficients(self, columns: Any) -> NDArray[Any]:
         # BLAS wants the columns side by side and in the precision of the basis.

@@ -90,7 +90,7 @@ class LanczosSteps:
     ----------
     H : ndarray, shape (s, m)
         Of each step made, ``v_i . (A v_j)`` for all vectors, in two projections, or for those kept
-        and the last two of a halved chain; m is the number of vectors before the last step added to it.
+        and the last two of a halved chain. Of m vectors there are all but that of the last step.
     leak : float
         Norm of those that are zero for an exact recurrence, or the errors of products that show.
     remainder : ndarray, shape (n, 1)
@@ -153,8 +153,8 @@ def lanczos_steps(
     fits = fits and (chain is None or (chain.capacity == capacity and chain.kept < size))
     if not fits or not 2 <= size <= capacity - count + 1 or count < 1:
         raise ValueError(
-            f"`vectors` must be C-ordered and fit a matrix of shape {last.shape} and dtype {dtype}, "
-            f"with room for {count} steps after {size} of them; got {vectors.shape}, "
+            f"`vectors` must be C-ordered and fit a matrix of shape {last.shape} and dtype "
+            f"{dtype}, with room for {count} steps after {size} of them; got {vectors.shape}, "
             f"{vectors.dtype}"
         )
     limits = np.finfo(dtype)
@@ -169,7 +169,8 @@ def lanczos_steps(
         tuple((A.indptr, A.indices, A.data) for A in (first, last)),
         np.array([row_cuts(A.indptr, parts) for A in (first, last)]),
         np.array([n * part // parts for part in range(parts + 1)]), vectors, chain.kept, size,
-        count, y, w, near, np.zeros((count, 2), np.int64), far, squares, np.zeros((parts, max(most, 3))),
+        count, y, w, near, np.zeros((count, 2), np.int64), far, squares,
+        np.zeros((parts, max(most, 3))),
         (noise, SHARE_LEFT, float(limits.tiny / limits.eps), float(limits.max / 4)), chain.arrays,
         counters, threads.LOOKS,
     )  # fmt: skip

@@ -252,7 +252,8 @@ def test_turns_wait_for_the_turn_before(rng):
     limits = (1e-15, 0.9, 1e-290, 1e300)
     sums = np.zeros((2, 6))
     arguments = (
-        (csr, csr), cuts, rows, V, 0, 3, 4, np.zeros(0), w, near, spans, far, squares, sums, limits, loss
+        (csr, csr), cuts, rows, V, 0, 3, 4, np.zeros(0), w, near, spans, far, squares, sums,
+        limits, loss,
     )  # fmt: skip
     counters[0] = 2  # Both parts of the first turn are taken, by somebody who never returns.
     assert not turns.lanczos_turns(*arguments, counters, 100)
