@@ -12,8 +12,8 @@ _0, _1 = np.uintp(0), np.uintp(1)
 # Turns of a step with one factor, and rows of a vector that stay in the cache meanwhile.
 _TURNS, _PIECE = 4, 2048
 # What is known of inner products: up to which they may stay, those of vectors just projected,
-# errors of products relative to A, the size of A, whether the step before had lost as much, and the
-# largest change that the recurrence has told.
+# errors of products relative to A, the size of A, up to which vector the step before had lost as
+# much, and the largest change that the recurrence has told.
 THRESHOLD, PROJECTED, ERRORS, SIZE, SUSPECT, _CHANGE, KNOWN = 0, 1, 2, 3, 4, 5, 6
 # The part of a product's length below which what is left of it is not known from its dots.
 _CANCELLED = 1e-4
@@ -152,15 +152,16 @@ def _rest_turn(V, spans, j, far, w, start, stop):
 
 
 @kernel
-def _loses(first, last, j, near, a, b, now, after, known):
-    """Follow the inner products of v_{j+1} with some vectors; tell whether to take them out.
+def _lost(first, last, together, j, near, a, b, now, after, known):
+    """Follow inner products of v_{j+1} with some vectors; return up to which to take them out.
 
     For v_i before the last two, ``v_i . A v_j = v_j . A v_i`` gives [1]_
 
         b_j w_{j+1,i} = b_i w_{j,i+1} + (a_i - a_j) w_{j,i} + b_{i-1} w_{j,i-1} - b_{j-1} w_{j-1,i}
 
     up to rounding errors, which add up in the worst case. Vectors that are kept from before, not
-    made by the recurrence, have b_i = 0 and what their residuals are as errors.
+    made by the recurrence, have b_i = 0 and what their residuals are as errors. `together` all are
+    taken out or none.
 
     .. [1] H. D. Simon, "The Lanczos algorithm with partial reorthogonalization", Math. Comp. 42
        (1984), 115-142.
@@ -174,26 +175,36 @@ def _loses(first, last, j, near, a, b, now, after, known):
         largest = max(largest, abs(change))
         after[i] = change
     length = np.sqrt(max(near[2] - near[0] * near[0] - near[1] * near[1], 0.0))
-    fine = largest < known[THRESHOLD] * length and length > _CANCELLED * known[SIZE]
+    limit = known[THRESHOLD] * length if length > _CANCELLED * known[SIZE] else 0.0
+    stop = last
+    while stop > first and abs(after[stop - 1]) < limit:
+        stop -= 1
+    if together and stop > first:
+        stop = last
     # The vector before has lost as much.
-    again = not fine or known[SUSPECT] > 0
-    known[SUSPECT], known[_CHANGE] = 0.0 if fine else 1.0, largest
-    for i in range(first, last):
-        after[i] = known[PROJECTED] if again else after[i] / length
-    return again
+    before, known[SUSPECT], known[_CHANGE] = known[SUSPECT], stop, largest
+    stop = max(stop, min(last, int(before)))
+    if together and stop > first:
+        stop = last
+    for i in range(first, stop):
+        after[i] = known[PROJECTED]
+    for i in range(stop, last):
+        after[i] /= length
+    return stop
 
 
 @kernel
 def _choose_spans(kept, j, near, loss, spans):
-    """Choose vectors to project against beside the last two: up to a kept one, and from another."""
+    """Choose what to project against beside the last two: up to a kept vector, and from another."""
     a, b, rows, known = loss
     now, after = rows[j & 1], rows[1 - (j & 1)]
     b[j - 1] = near[0]
     for group in range(2):
         known[group, SIZE] = max(known[group, SIZE], np.sqrt(near[2]))
-    spans[0] = kept if _loses(0, kept, j, near, a, b, now, after, known[0]) else 0
     recent = max(kept, j - 1)
-    spans[1] = kept if _loses(kept, j - 1, j, near, a, b, now, after, known[1]) else recent
+    spans[0] = _lost(0, kept, False, j, near, a, b, now, after, known[0])
+    chain = _lost(kept, j - 1, True, j, near, a, b, now, after, known[1])
+    spans[1] = kept if chain > kept else recent
     after[recent : j + 1] = known[1, PROJECTED]
 
 
@@ -223,8 +234,7 @@ def _complete(turn, step, sums, kept, j, near, spans, far, squares, limits, loss
         _choose_spans(kept, j, near[step], loss, spans[step])
     elif turn == 1:
         _collect(sums, j + 1, far[step])
-        if spans[step, 0] > 0:
-            _notice(0, kept, far[step], loss[3][0])
+        _notice(0, spans[step, 0], far[step], loss[3][0])
         if spans[step, 1] == kept:
             _notice(kept, j - 1, far[step], loss[3][1])
     elif turn == 2:
@@ -247,7 +257,7 @@ def lanczos_turns(
 
     `V` (capacity, n) holds `size` vectors, at least two; the last one is multiplied first, and
     those of later steps are added. A step projects ``w = A v_j`` against the last two, and then
-    against `spans` (count, 2) of vectors: those `kept` or none of them, and all others or the last
+    against `spans` (count, 2) of vectors: up to one of those `kept`, and all others or the last
     two again, as the `loss` of their orthogonality demands. That holds a, b, two rows of inner
     products, of which that of j is the one of its parity, and what is known of those with the kept
     vectors and with the others. The dots are `near` (count, 3), with ``||w||^2`` as the third, and

@@ -245,9 +245,9 @@ class BlockLanczos:
         allowed = np.maximum(allowed, _ROUNDOFFS * self.noise)
         limit = float(allowed.max())
         self.deadline = self.deadline or _OPEN * self.steps
-        if verifies and self.lanczos and self.steps < self.deadline:
-            if unresolved(self.plan.selection, ritz.theta, _REACH * norms, limit, np.inf):
-                return False, ritz
+        early = verifies and self.lanczos and self.steps < self.deadline
+        if early and unresolved(self.plan.selection, ritz.theta, _REACH * norms, limit, np.inf):
+            return False, ritz
         if self.plan.polishes and self.lanczos:
             ritz = self.basis.hold(ritz.polished(self.plan.selection))
             self.judged = None

@@ -70,7 +70,7 @@ class Chain:
         if halved:
             known[:, turns.THRESHOLD] = np.sqrt(eps), eps**SEMIORTHOGONAL
         known[:, turns.PROJECTED], known[:, turns.SIZE] = PROJECTED * eps, length
-        known[:, turns.ERRORS], known[:, turns.SUSPECT] = ROUNDOFFS * eps, 1.0
+        known[:, turns.ERRORS], known[:, turns.SUSPECT] = ROUNDOFFS * eps, capacity
         if length > 0:
             known[0, turns.ERRORS] += errors / length
         self.arrays = a, b, np.full((2, capacity), PROJECTED * eps), known
