@@ -326,6 +326,10 @@ class Basis:
             Norm of their residuals, where the next block is not the remainder that they share.
         """
         dtype, count = self.problem.dtype, min(count, ritz.S.shape[1])
+        if self.size == self._kept == count:
+            # These are all that `hold` has left.
+            self._kept_errors = errors
+            return
         S = np.ascontiguousarray(_orthonormal_again(ritz.S[:, :count]).T, dtype)
         before = self._stores()
         if not self.overwrites:
@@ -352,6 +356,7 @@ class Basis:
             self._allocate()
         self.clear()
         self.size = len(ritz.theta)
+        self._kept = self.size
         copy_rows(ritz.V, self.V)
         self.T[: self.size, : self.size] = np.diag(ritz.theta)
         return replace(ritz, V=self.V)

@@ -9,8 +9,8 @@ from rnla.eigen._plan import Plan
 # What the eigenvalues of T cost per cube of their number, the calls of a look, and those of a step,
 # in multiplications of the step.
 _LOOK_PRICE, _LOOK_CALLS, _CALLS = 10.0, 1e6, 3e6
-# Calls of a look where steps have none.
-_CHAIN_CALLS, _CHAIN_STRIDE, _CHAIN_SHARE = 1.5e6, 12.0, 0.2
+# Calls of a look where steps have none, the most steps, also in units of the basis, and the least.
+_CHAIN_CALLS, _CHAIN_STRIDE, _CHAIN_SHARE, _CHAIN_LEAST = 1.5e6, 12.0, 0.2, 2.0
 # The most steps from one look to the next; where few may be enough, how much less than steps looks
 # should cost, and again the most steps.
 _MOST_STRIDE, _LESS, _SOON = 8.0, 4.0, 2.0
@@ -69,7 +69,7 @@ class Looks:
         self.last: tuple[int, float] | None = None
 
     def schedule(self, step: int, error: float, size: int, work: float, *, soon: bool) -> None:
-        """Choose the next look: half way to where the error will be small enough.
+        """Choose the next look: half way to where the error will be small enough, or there.
 
         It is not put off so long that a step too many would cost more than looks: with p for the
         price of a look in steps, N steps cost ``N p / m + m / 2`` more where every m-th is followed
@@ -97,5 +97,7 @@ class Looks:
         before, self.last = self.last, (step, error)
         if before is not None and self.tolerance < error < before[1]:
             rate = np.log(before[1] / error) / (step - before[0])
-            stride = min(stride, np.log(error / self.tolerance) / rate / 2)
+            rest = np.log(error / self.tolerance) / rate
+            # A few steps of a chain cost less than a look.
+            stride = min(stride, max(rest, _CHAIN_LEAST) if self.chained else rest / 2)
         self.next = step + max(1, round(stride))
