@@ -61,8 +61,8 @@ _TRIED, _TRIED_SQUARES, _TRIED_MORE, _PART_OF_DIGITS = 100, 150, 6, 0.25
 _CROWD, _FIRST, _FIRST_MORE = 4.0, 30, 2
 # Vectors of a basis in which trials end where the spectrum is easy, for each wanted one as well.
 _EASY, _EASY_MORE = 50, 4
-# Vectors from which on only a basis without restarts is tried.
-_FEW = 8
+# Vectors up to which trials pay that are no chains.
+_FEW, _FEW_SQUARES = 7, 20
 # Columns to which a block is widened where it hid copies of an eigenvalue.
 _MOST_COLUMNS = 16
 # Columns where the first eigenvalue has many copies: its Ritz values then differ by less than this
@@ -175,9 +175,9 @@ def _trial(search: BlockLanczos, start: NDArray[Any] | None) -> BlockLanczos | N
     # Restarts spend what a basis has lost of its orthogonality: there has to be room without them.
     room = _EASY + _EASY_MORE * search.k
     halved = capacity >= min(wanted, room) and search.eps < _HALVED
-    if search.k >= _FEW and not halved:
-        return None
     chained = block == 1 and search.problem.factors is not None and not plan.keeps_space
+    if search.k > (_FEW_SQUARES if plan.squares else _FEW) and not (halved and chained):
+        return None
     plan = replace(
         plan,
         block=block,

@@ -101,6 +101,39 @@ def test_it_is_for_sparse_matrices_alone(monkeypatch, rng):
     assert len(count) == 1
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("k", [2, 12])
+def test_magnitudes_of_one_sign_are_sought_at_one_end(sign, k, monkeypatch, rng):
+    L, exact = cases.square_laplacian(60)
+    counted = used(monkeypatch)
+    result = solve(sign * L, k, which="LM", tol=1e-10, rng=0)
+    assert result.verified
+    check(sign * L, result.values, result.vectors, sign * np.sort(exact)[-k:], 1e-10)
+    assert {polynomial.degree for polynomial in counted} == {_filter._ODD}
+    even = np.array([polynomial.center for polynomial in counted])
+    assert (sign * even > 1).all()
+    side = solve(sign * L, k, which="LA" if sign > 0 else "SA", tol=1e-10, rng=0)
+    assert result.n_matvec <= 1.3 * side.n_matvec
+
+
+@pytest.mark.parametrize("value", [-2.0, -4.2, -7.99, -8.5, -100.0])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_other_end_is_not_forgotten(value, sign, rng):
+    """A single value there, below, at and above the wanted magnitudes."""
+    L, exact = cases.square_laplacian(60)
+    place = rng.integers(3600)
+    A = scipy.sparse.csr_array(L)
+    keep = np.ones(3600)
+    keep[place] = 0
+    D = scipy.sparse.diags_array(keep)
+    A = sign * scipy.sparse.csr_array(D @ A @ D + scipy.sparse.diags_array(value * (1 - keep)))
+    exact = np.linalg.eigvalsh(A.toarray())
+    result = solve(A, 5, which="LM", tol=1e-10, rng=rng)
+    assert result.verified
+    wanted = exact[np.argsort(-np.abs(exact))[:5]]
+    np.testing.assert_allclose(np.sort(result.values), np.sort(wanted), atol=1e-8)
+
+
 def test_few_vectors_are_left_to_the_matrix_where_they_lie_apart(monkeypatch, rng):
     count = used(monkeypatch)
     A = cases.block_diagonal(np.exp(-np.arange(900) / 20), rng)

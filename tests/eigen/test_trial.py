@@ -7,7 +7,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 
 from rnla import ConvergenceWarning
-from rnla.eigen import _filter, solve
+from rnla.eigen import _filter, _verify, solve
 from rnla.eigen._lanczos import BlockLanczos
 
 SPECTRA = {
@@ -136,3 +136,27 @@ def test_a_cluster_that_is_not_resolved_yet_may_hold_a_wanted_value(seed):
     wanted = np.sort(np.abs(values))[-2:]
     error = np.abs(np.sort(np.abs(result.values)) - wanted).max()
     assert not result.verified or error <= 4e-9
+
+
+def copies_verified_wrongly(rng, runs=12):
+    """How often a copy of a wanted value is missed and the result says that none is."""
+    wrong = 0
+    for _ in range(runs):
+        spectrum = np.concatenate([[1.0, 0.9, 0.85, 0.85, 0.8], np.linspace(0.79, 0, 1400)])
+        A = cases.block_diagonal(spectrum, rng)
+        result = solve(A, 4, which="LA", tol=1e-8, rng=rng)
+        missed = np.abs(result.values - [0.85, 0.85, 0.9, 1.0]).max() > 1e-6
+        wrong += result.verified and missed
+    return wrong
+
+
+def test_the_search_from_one_column_is_long_enough(rng):
+    assert copies_verified_wrongly(rng) == 0
+
+
+def test_a_short_search_from_one_column_is_none(monkeypatch, rng):
+    """The control: as long as blocks of many columns search, and trusted as early."""
+    monkeypatch.setattr(_verify, "_UNLIKELY", 0.0)
+    monkeypatch.setattr(_verify, "_DIGITS", 0.0)
+    monkeypatch.setattr(_verify, "_STEPS", 3)
+    assert copies_verified_wrongly(rng) > 0
