@@ -179,8 +179,6 @@ def _lost(first, last, together, j, near, a, b, now, after, known):
     stop = last
     while stop > first and abs(after[stop - 1]) < limit:
         stop -= 1
-    if together and stop > first:
-        stop = last
     # The vector before has lost as much.
     before, known[SUSPECT], known[_CHANGE] = known[SUSPECT], stop, largest
     stop = max(stop, min(last, int(before)))
@@ -188,6 +186,7 @@ def _lost(first, last, together, j, near, a, b, now, after, known):
         stop = last
     for i in range(first, stop):
         after[i] = known[PROJECTED]
+    # Where the length is zero, so is the limit, and none is left.
     for i in range(stop, last):
         after[i] /= length
     return stop

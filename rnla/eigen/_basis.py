@@ -43,6 +43,8 @@ class Basis:
     semiorthogonal : bool
         Whether blocks are projected against all of V only where they may have lost half of the
         digits of their orthogonality: Ritz values and residuals do not notice [1]_.
+    chain_loss : float
+        Inner products up to which single vectors that a kernel makes are left as they are.
 
     Attributes
     ----------
@@ -75,6 +77,7 @@ class Basis:
         overwrites: bool = False,
         keeps_products: bool = True,
         semiorthogonal: bool = False,
+        chain_loss: float = 0.0,
     ) -> None:
         self.problem = problem
         self.capacity = capacity
@@ -85,7 +88,7 @@ class Basis:
         self.projections = self.steps = 1
         self.block: NDArray[Any] | None = None
         self._recent: int | None = None
-        self._semiorthogonal = semiorthogonal
+        self._semiorthogonal, self._chain_loss = semiorthogonal, chain_loss
         self._loss: BlockLossOfOrthogonality | None = None
         self._chain: Chain | None = None
         self._first: NDArray[Any] | None = None
@@ -140,8 +143,8 @@ class Basis:
         start, stop = self.size, self.size + Q.shape[1]
         before, self._recent = self._recent, start
         self.steps = 1
-        # The kernel takes the last two vectors for the last two blocks.
-        if before and before == start - 1 and Q.shape[1] == 1 and self._has_rows:
+        chained = not self.keeps_products and self.problem.factors is not None
+        if before and before == start - 1 and Q.shape[1] == 1 and chained:
             return self._extend_often(Q, noise, max(1, min(steps, self.capacity - start)))
         self._chain = None
         BQ = self.problem.image(Q)
@@ -181,10 +184,6 @@ class Basis:
             self._check_hermitian(Q, H, remainder)
         return remainder
 
-    @property
-    def _has_rows(self) -> bool:
-        return not self.keeps_products and self.problem.factors is not None
-
     def _extend_often(self, Q: NDArray[Any], noise: float, steps: int) -> NDArray[Any]:
         """Add a vector and those that follow from it, as long as none needs care."""
         start, factors, eps = self.size, self.problem.factors, float(np.finfo(self._v.dtype).eps)
@@ -197,7 +196,7 @@ class Basis:
                 eps,
                 kept=min(self._kept, start - 1),
                 errors=self._kept_errors,
-                halved=self._semiorthogonal,
+                threshold=self._chain_loss,
             )
         found = lanczos_steps(factors, self._v, start + 1, steps, noise * eps, self._chain)
         self.steps = made = len(found.H)
@@ -327,7 +326,6 @@ class Basis:
         """
         dtype, count = self.problem.dtype, min(count, ritz.S.shape[1])
         if self.size == self._kept == count:
-            # These are all that `hold` has left.
             self._kept_errors = errors
             return
         S = np.ascontiguousarray(_orthonormal_again(ritz.S[:, :count]).T, dtype)
@@ -345,7 +343,7 @@ class Basis:
         Parameters
         ----------
         ritz : Ritz
-            Orthonormal eigenvectors of the projection on their span, in `V`.
+            Orthonormal eigenvectors of the projection on their span, in `V`, with their products.
 
         Returns
         -------
@@ -358,6 +356,8 @@ class Basis:
         self.size = len(ritz.theta)
         self._kept = self.size
         copy_rows(ritz.V, self.V)
+        if self.keeps_products and ritz.W is not None:
+            copy_rows(ritz.W, self.W)
         self.T[: self.size, : self.size] = np.diag(ritz.theta)
         return replace(ritz, V=self.V)
 

@@ -64,6 +64,7 @@ class BlockLanczos:
             overwrites=not (plan.keeps_space or plan.watched),
             keeps_products=plan.keeps_products,
             semiorthogonal=plan.semiorthogonal or plan.polishes,
+            chain_loss=plan.chain_loss(self.eps),
         )
         self.norm = self.noise = 0.0
         # Eigenvalues that the wanted Ritz values stand for, if the start was a random vector.
@@ -249,8 +250,7 @@ class BlockLanczos:
         if early and unresolved(self.plan.selection, ritz.theta, _REACH * norms, limit, np.inf):
             return False, ritz
         if self.plan.polishes and self.lanczos:
-            ritz = self.basis.hold(ritz.polished(self.plan.selection))
-            self.judged = None
+            ritz, self.judged = self.basis.hold(ritz.polished(self.plan.selection)), None
             if not self._holds(ritz):
                 return False, ritz
         if not verifies:
@@ -261,12 +261,12 @@ class BlockLanczos:
         self.candidate = self._final(ritz, verified=False)
         self.judged = None
         theta = ritz.theta[: self.k]
-        share = share_of_steps(self.tolerance, theta, width := self._probe_width, limit)
-        self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share, width)
+        share = share_of_steps(self.tolerance, theta, self._width, limit)
+        self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share, self._width)
         return False, ritz
 
     @property
-    def _probe_width(self) -> int:
+    def _width(self) -> int:
         # A chain has many steps in the time of a few of a block.
         return 1 if self.chained else max(self.plan.block, _PROBE)
 
@@ -281,7 +281,7 @@ class BlockLanczos:
         return not self.lanczos or self._holds(ritz)
 
     def _holds(self, ritz: Ritz) -> bool:
-        """Tell whether true residuals are what the recurrence says."""
+        """Tell whether residuals are what the recurrence says: true ones, but before a polish."""
         true = self._errors(ritz, self._true_norms(ritz), rounded=True)
         if true.max() > self.tolerance:
             # The recurrence has lost touch with an inexact operator: mend what can be mended.
@@ -344,7 +344,7 @@ class BlockLanczos:
         if self.probe is not None and self.probe.start == self.steps:
             self.basis.restart(ritz, self.k, float(np.linalg.norm(self._true_norms(ritz))))
             self.lanczos = True
-            width = min(self._probe_width, self.plan.capacity - self.k)
+            width = min(self._width, self.plan.capacity - self.k)
             fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)
             if self.plan.sharpen is not None:
                 found = ritz.theta[: self.k]

@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 from rnla._core.driver import State
 from rnla.eigen._ritz import Ritz
 from rnla.eigen._select import Selection
+from rnla.linalg.orthogonality import SEMIORTHOGONAL
+
+# The power of the roundoff up to which chains may lose their orthogonality where pairs are
+# polished: residuals are as long, but for what lies in the span of the wanted ones.
+_POLISHED = 0.85
 
 Sharpen = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], float], NDArray[Any]]
 Correction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
@@ -96,6 +101,23 @@ class Plan:
     squares: bool = False
     sharpen: Sharpen | None = None
     correction: Correction | None = None
+
+    def chain_loss(self, eps: float) -> float:
+        """Return the inner products up to which vectors of a chain are left as they are.
+
+        Parameters
+        ----------
+        eps : float
+            Roundoff.
+
+        Returns
+        -------
+        float
+            Zero where they are to be orthonormal.
+        """
+        if self.polishes:
+            return float(eps**_POLISHED)
+        return float(eps**SEMIORTHOGONAL) if self.semiorthogonal else 0.0
 
     @property
     def guarded(self) -> int:

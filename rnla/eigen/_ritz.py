@@ -103,8 +103,8 @@ class Ritz:
         Returns
         -------
         Ritz
-            Exactly these pairs, with their products, whose vectors are real and orthonormal to more
-            than half of the digits here, and to all there.
+            These pairs alone, with their products. The vectors, which are real and orthonormal to
+            more than half of the digits, are so to all of them.
         """
         assert self.problem is not None
         X = self.vectors(slice(0, selection.k))

@@ -13,7 +13,7 @@ from rnla.eigen._select import Selection
 # block of b columns may have less than a part d of what is expected along a vector, with
 # probability d^b: so many digits that this is 1e-6 come on top.
 _DIGITS, _UNLIKELY = 1.0, 6.0
-# Columns from which on no more certainty is needed.
+# Columns from which on as many digits are asked for all the same.
 _WIDTH = 4
 # How much longer to look where a block was too narrow for the copies of an eigenvalue.
 _SUSPICION = 3.0
@@ -75,8 +75,8 @@ class Probe:
         self.keys = selection.keys(theta)
         self.allowed = _SLACK * float(allowed.max())
         self.start, self.share = step, share
-        # Where one column sees a vector, this is by how much it may see another one less.
-        self.doubt = 10.0 ** (_UNLIKELY / width - _UNLIKELY / _WIDTH) if width < _WIDTH else 1.0
+        # Where a block sees a vector, this is by how much it may see another one less.
+        self.doubt = 10.0 ** (_UNLIKELY / width)
         self.near: NDArray[Any] | float = -np.inf
         self.end = step + max(_STEPS, int(share * step))
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from rnla._core import threads
 from rnla._kernels import lanczos_turns as turns
 from rnla.linalg.expansion import SHARE_LEFT
-from rnla.linalg.orthogonality import PROJECTED, ROUNDOFFS, SEMIORTHOGONAL
+from rnla.linalg.orthogonality import PROJECTED, ROUNDOFFS
 from rnla.linalg.spmm import row_cuts
 
 # Rows of a part, and most parts: the same for every number of threads.
@@ -38,14 +38,13 @@ class Chain:
         The first vectors, which the recurrence has not made.
     errors : float
         Norm of the residuals of those, if they are Ritz vectors.
-    halved : bool
-        Whether vectors may have inner products up to ``eps ** (2/3)``, and with those kept up to
-        ``eps ** (1/2)``, which leaves Ritz values as they are; else all steps are projected against
-        all vectors.
+    threshold : float
+        Inner products up to which vectors are left as they are. Ritz values do not notice, and
+        residuals become about as long. With zero all steps are projected against all vectors.
 
     Attributes
     ----------
-    capacity, kept, halved : int, int, bool
+    capacity, kept, threshold : int, int, float
         As above.
     arrays : tuple of ndarray
         As the kernel wants them.
@@ -59,16 +58,15 @@ class Chain:
         *,
         kept: int = 0,
         errors: float = np.inf,
-        halved: bool = False,
+        threshold: float = 0.0,
     ) -> None:
-        self.capacity, self.kept, self.halved = capacity, kept, halved
+        self.capacity, self.kept, self.threshold = capacity, kept, threshold
         a, b, size = np.zeros(capacity), np.zeros(capacity), len(T)
         a[:size], b[: size - 1] = T.diagonal().real, T.diagonal(1).real
         b[:kept] = 0.0
         length = float(np.abs(a).max())
         known = np.zeros((2, turns.KNOWN))
-        if halved:
-            known[:, turns.THRESHOLD] = np.sqrt(eps), eps**SEMIORTHOGONAL
+        known[:, turns.THRESHOLD] = threshold
         known[:, turns.PROJECTED], known[:, turns.SIZE] = PROJECTED * eps, length
         known[:, turns.ERRORS], known[:, turns.SUSPECT] = ROUNDOFFS * eps, capacity
         if length > 0:
@@ -90,7 +88,7 @@ class LanczosSteps:
     ----------
     H : ndarray, shape (s, m)
         Of each step made, ``v_i . (A v_j)`` for all vectors, in two projections, or for those kept
-        and the last two of a halved chain. Of m vectors there are all but that of the last step.
+        and the last two of a chain with a threshold. The last step's own vector is not among the m.
     leak : float
         Norm of those that are zero for an exact recurrence, or the errors of products that show.
     remainder : ndarray, shape (n, 1)
@@ -188,7 +186,7 @@ def lanczos_steps(
         square = squares[made - 1, 0] + np.sum(H[-1] ** 2) + np.sum(near[-1, :2] ** 2)
         leak = float(np.sqrt(np.sum(np.where(older, H, 0.0) ** 2, axis=1)).max())
         whole, length = float(np.sqrt(square)), np.sqrt(squares[made - 1, 0])
-    if chain.halved:
+    if chain.threshold > 0:
         # What lost orthogonality has left along older vectors is no part of A in their span.
         older[:, : chain.kept] = False
         H, leak = np.where(older, 0.0, H), chain.noise
