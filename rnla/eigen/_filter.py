@@ -175,7 +175,7 @@ def _trial(search: BlockLanczos, start: NDArray[Any] | None) -> BlockLanczos | N
     # Restarts spend what a basis has lost of its orthogonality: there has to be room without them.
     room = _EASY + _EASY_MORE * search.k
     halved = capacity >= min(wanted, room) and search.eps < _HALVED
-    chained = block == 1 and search.problem.factors is not None and not plan.keeps_space
+    chained = block == 1 and search.problem.factors is not None
     if search.k > (_FEW_SQUARES if plan.squares else _FEW) and not (halved and chained):
         return None
     plan = replace(

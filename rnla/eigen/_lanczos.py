@@ -249,6 +249,8 @@ class BlockLanczos:
         early = verifies and self.lanczos and self.steps < self.deadline
         if early and unresolved(self.plan.selection, ritz.theta, _REACH * norms, limit, np.inf):
             return False, ritz
+        if self.plan.keeps_space:
+            self.space = self.space or ritz
         if self.plan.polishes and self.lanczos:
             ritz, self.judged = self.basis.hold(ritz.polished(self.plan.selection)), None
             if not self._holds(ritz):
@@ -256,8 +258,6 @@ class BlockLanczos:
         if not verifies:
             return True, ritz
         self.searched = True
-        if self.plan.keeps_space:
-            self.space = self.space or ritz
         self.candidate = self._final(ritz, verified=False)
         self.judged = None
         theta = ritz.theta[: self.k]
