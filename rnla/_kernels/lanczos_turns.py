@@ -220,6 +220,7 @@ def _needs_care(square, near, h, limits):
     """Tell whether w is noise, out of range, or was not almost orthogonal to all vectors before."""
     noise, share, least, most = limits
     once = square + np.sum(h * h)
+    # The third entry is no dot.
     whole = once + near[0] * near[0] + near[1] * near[1]
     fine = max(noise * noise * whole, least) < square and whole < most
     return not (fine and square >= share * share * once)

@@ -353,8 +353,7 @@ class Basis:
         if not self.overwrites:
             self._allocate()
         self.clear()
-        self.size = len(ritz.theta)
-        self._kept = self.size
+        self.size = self._kept = len(ritz.theta)
         copy_rows(ritz.V, self.V)
         if self.keeps_products and ritz.W is not None:
             copy_rows(ritz.W, self.W)

@@ -14,9 +14,9 @@ from rnla.eigen._ritz import Ritz
 from rnla.eigen._select import Selection
 from rnla.linalg.orthogonality import SEMIORTHOGONAL
 
-# The power of the roundoff up to which chains may lose their orthogonality where pairs are
-# polished: residuals are as long, but for what lies in the span of the wanted ones.
-_POLISHED = 0.85
+# Chains whose pairs are polished may lose their orthogonality up to this power of the roundoff, or
+# part of the tolerance: residuals are as long, but for what lies in the span of the wanted ones.
+_POLISHED, _OF_TOLERANCE = 0.85, 0.05
 
 Sharpen = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], float], NDArray[Any]]
 Correction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
@@ -115,9 +115,10 @@ class Plan:
         float
             Zero where they are to be orthonormal.
         """
+        most = float(eps**SEMIORTHOGONAL)
         if self.polishes:
-            return float(eps**_POLISHED)
-        return float(eps**SEMIORTHOGONAL) if self.semiorthogonal else 0.0
+            return min(most, max(float(eps**_POLISHED), _OF_TOLERANCE * self.tol))
+        return most if self.semiorthogonal else 0.0
 
     @property
     def guarded(self) -> int:

@@ -14,6 +14,7 @@ from scipy.sparse.linalg import LinearOperator, aslinearoperator
 from rnla._core.checks import as_inexact, inexact_dtype
 from rnla._core.scan import largest_entry
 from rnla.linalg.chebyshev import chebyshev_csr
+from rnla.linalg.operator_methods import implementation, multiplies_blocks, overrides
 from rnla.linalg.skinny import multiplied_in_one_reading
 from rnla.linalg.spmm import by_real_parts, checked_rows, multiply_csr
 
@@ -275,20 +276,20 @@ class OperatorBlock(BlockOperator):
     def __init__(self, A: LinearOperator) -> None:
         super().__init__(A.shape, inexact_dtype(A.dtype, "A"))
         self.A = A
-        self.by_columns = not _multiplies_blocks(A, "matmat")
+        self.by_columns = not multiplies_blocks(A, "matmat")
 
     def _product(self, X: NDArray[Any]) -> NDArray[Any]:
         name = "matvec" if self.by_columns else "matmat"
-        return self._apply(_implementation(self.A, name), X, self.shape[0], name)
+        return self._apply(implementation(self.A, name), X, self.shape[0], name)
 
     def _adjoint(self, X: NDArray[Any]) -> NDArray[Any]:
         A, name = self.A, "rmatvec"
-        if _multiplies_blocks(A, "rmatmat"):
+        if multiplies_blocks(A, "rmatmat"):
             name = "rmatmat"
-        elif _overrides(A, "_adjoint") and _multiplies_blocks(A.H, "matmat"):
+        elif overrides(A, "_adjoint") and multiplies_blocks(A.H, "matmat"):
             A, name = A.H, "matmat"
         try:
-            return self._apply(_implementation(A, name), X, self.shape[1], name)
+            return self._apply(implementation(A, name), X, self.shape[1], name)
         except NotImplementedError:
             raise TypeError("`A` must have `rmatvec`: its adjoint is needed") from None
 
@@ -381,27 +382,3 @@ def _by_columns(apply: Any, X: NDArray[Any], m: int) -> NDArray[Any]:
     for j in range(X.shape[1]):
         out[:, j] = apply(np.ascontiguousarray(X[:, j]))
     return out
-
-
-def _multiplies_blocks(A: LinearOperator, name: str) -> bool:
-    """Tell whether a product with blocks is the operator's own, not SciPy's loop over columns.
-
-    That loop hands arrays of shape (n, 1), in SciPy 1.18 stacks, to functions that were written
-    for vectors.
-    """
-    if not _overrides(A, f"_{name}"):
-        return False
-    if type(A).__name__ == "_CustomLinearOperator":
-        # Made by LinearOperator(shape, matvec=..., matmat=...).
-        return getattr(A, f"_CustomLinearOperator__{name}_impl", None) is not None
-    parts = [part for part in getattr(A, "args", ()) if isinstance(part, LinearOperator)]
-    return all(_multiplies_blocks(part, each) for part in parts for each in ("matmat", "rmatmat"))
-
-
-def _implementation(A: LinearOperator, name: str) -> Any:
-    """Return the inner product method, whose result can be checked before SciPy reshapes it."""
-    return getattr(A, name if _overrides(A, name) else f"_{name}")
-
-
-def _overrides(A: LinearOperator, name: str) -> bool:
-    return getattr(type(A), name) is not getattr(LinearOperator, name)

@@ -88,7 +88,8 @@ class LanczosSteps:
     ----------
     H : ndarray, shape (s, m)
         Of each step made, ``v_i . (A v_j)`` for all vectors, in two projections, or for those kept
-        and the last two of a chain with a threshold. The last step's own vector is not among the m.
+        and the last two of a chain with a threshold; m is the number of vectors before the last
+        step adds one.
     leak : float
         Norm of those that are zero for an exact recurrence, or the errors of products that show.
     remainder : ndarray, shape (n, 1)

@@ -141,20 +141,21 @@ def test_a_cluster_that_is_not_resolved_yet_may_hold_a_wanted_value(seed):
     assert not result.verified or error <= 4e-9
 
 
-def copies_verified_wrongly(rng, runs=12):
+def copies_verified_wrongly(rng, runs=12, **options):
     """How often a copy of a wanted value is missed and the result says that none is."""
     wrong = 0
     for _ in range(runs):
         spectrum = np.concatenate([[1.0, 0.9, 0.75, 0.75, 0.7], np.linspace(0.6, 0, 1400)])
         A = cases.block_diagonal(spectrum, rng)
-        result = solve(A, 4, which="LA", tol=1e-8, rng=rng)
+        result = solve(A, 4, which="LA", tol=1e-8, rng=rng, **options)
         missed = np.abs(result.values - [0.75, 0.75, 0.9, 1.0]).max() > 1e-6
         wrong += result.verified and missed
     return wrong
 
 
-def test_the_search_from_one_column_is_long_enough(rng):
-    assert copies_verified_wrongly(rng) == 0
+@pytest.mark.parametrize("width", [1, 2, 4])
+def test_the_search_of_the_complement_is_long_enough(width, rng):
+    assert copies_verified_wrongly(rng, block_size=width) == 0
 
 
 def test_a_short_search_from_one_column_is_none(monkeypatch, rng):
