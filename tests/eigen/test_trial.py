@@ -214,7 +214,8 @@ def test_pairs_of_a_chain_are_as_accurate_as_asked_for(name, tol):
 
 def test_pairs_of_a_chain_with_less_orthogonality_are_not(monkeypatch):
     """The control: residuals become as long as inner products are."""
-    monkeypatch.setattr(_plan, "_POLISHED", 0.4)
+    for power in ("_POLISHED", "SEMIORTHOGONAL"):
+        monkeypatch.setattr(_plan, power, 0.4)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         assert max(worst(name, 0, [1, 5, 21])[0] for name in CROWDS) > 1
