@@ -224,10 +224,7 @@ class BlockLanczos:
         return self.accuracy.errors(ritz.theta[wanted], norms[wanted], self.norm, rounded=rounded)
 
     def _found(self, ritz: Ritz, norms: NDArray[Any]) -> tuple[bool, Ritz]:
-        """Tell whether the wanted pairs are found and, if asked for, the complement searched.
-
-        Returns them as they were judged as well.
-        """
+        """Tell whether the wanted pairs are found and the complement searched; return them too."""
         if self.probe is not None:
             verdict = self.probe.verdict(ritz.theta, norms, self.steps)
             if verdict is not False:
@@ -262,7 +259,8 @@ class BlockLanczos:
         self.judged = None
         theta = ritz.theta[: self.k]
         share = share_of_steps(self.tolerance, theta, self._width, limit)
-        self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share, self._width)
+        width = self._width if self.plan.sharpen is None else None
+        self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share, width)
         return False, ritz
 
     @property

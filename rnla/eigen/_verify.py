@@ -53,8 +53,8 @@ class Probe:
         Block steps made so far.
     share : float
         Steps to take at the most, in units of those made: where finding took long, so does looking.
-    width : int
-        Columns of the random block.
+    width : int or None
+        Columns of the random block; None where a search has made it and it is not random.
 
     References
     ----------
@@ -69,14 +69,14 @@ class Probe:
         allowed: NDArray[Any],
         step: int,
         share: float,
-        width: int,
+        width: int | None,
     ) -> None:
         self.selection = selection
         self.keys = selection.keys(theta)
         self.allowed = _SLACK * float(allowed.max())
         self.start, self.share = step, share
         # Where a block sees a vector, this is by how much it may see another one less.
-        self.doubt = 10.0 ** (_UNLIKELY / width)
+        self.doubt = 1.0 if width is None else 10.0 ** (_UNLIKELY / width)
         self.near: NDArray[Any] | float = -np.inf
         self.end = step + max(_STEPS, int(share * step))
 
