@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla.eigen._chebyshev import Chebyshev, Filtered
+from rnla.eigen._hidden import UNLIKELY, log_chance
 from rnla.eigen._lanczos import BlockLanczos
 from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._select import Selection
@@ -38,6 +39,8 @@ class Sharpener:
 
     Attributes
     ----------
+    selection : Selection
+        What is wanted.
     polynomial : Chebyshev
         Of A, large where wanted values are.
     plan : Plan
@@ -48,6 +51,7 @@ class Sharpener:
         For directions that vanish.
     """
 
+    selection: Selection
     polynomial: Chebyshev
     plan: Plan
     steps: int
@@ -55,7 +59,7 @@ class Sharpener:
 
     def __call__(
         self, V: NDArray[Any], theta: NDArray[Any], fresh: NDArray[Any], share: float
-    ) -> NDArray[Any]:
+    ) -> NDArray[Any] | None:
         """Search the complement of V for a share of the steps that finding V has taken.
 
         It ends early where what the complement holds is seen to be wanted, or not to be.
@@ -73,8 +77,9 @@ class Sharpener:
 
         Returns
         -------
-        ndarray, shape (n, b)
-            Ritz vectors of the complement for the largest values of the polynomial.
+        ndarray, shape (n, b), or None
+            Ritz vectors of the complement for the largest values of the polynomial; nothing where
+            the random block would have shown whatever is wanted.
         """
         width = fresh.shape[1]
         plan = replace(
@@ -87,15 +92,32 @@ class Sharpener:
         least = float(self.polynomial.at(theta).min())
         limit = max(_LEAST_STEPS, round(_LONGER * share * self.steps))
         before = np.full(_OUTSIDE, -np.inf)
+        ends = self._ends(theta)
         start = orthonormal_block(fresh, V, rng=self.rng)
         for state in search.states(start):
             assert isinstance(state, RitzState)
             if state.theta is None or state.residual_norm is None:
                 continue
+            size, chance = search.basis.size, np.inf
+            if ends and size == search.steps * width:
+                T = search.basis.T[:size, :size]
+                chance = log_chance(T, search.coupling, ends, len(V))
+            if chance <= -UNLIKELY:
+                return None
             near = state.theta[:_OUTSIDE]
             reach = state.residual_norm[:_OUTSIDE] + _TREND * np.maximum(near - before, 0.0)
             before = near
             settled = search.steps >= _LEAST_STEPS and (near + reach < least).all()
+            # A bound that comes down will be there before another search has begun.
+            settled = settled and not np.isfinite(chance)
             if state.certified or settled or near[0] > least or search.steps >= limit:
                 break
         return search.basis.ritz(plan.selection).vectors(slice(0, width))
+
+    def _ends(self, theta: NDArray[Any]) -> list[tuple[int, float]]:
+        """Return where values of the polynomial belong to wanted ones; none if it hides some."""
+        ends = self.selection.ends(theta)
+        values = self.polynomial.at(np.array([end for _, end in ends]))
+        if np.abs(values).min() <= 1:
+            return []
+        return [(1 if value > 0 else -1, float(value)) for value in values]

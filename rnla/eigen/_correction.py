@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnla._core.checks import check_finite_array
+from rnla.eigen._plan import Correction
 from rnla.eigen._result import EigenResult
 from rnla.eigen._ritz import Ritz
 from rnla.eigen._select import Selection
@@ -21,6 +22,8 @@ _LEAST_RANK, _RANK_FACTOR = 60, 3
 # In units of eps times the norm: a residual as short is rounding error. And of how many directions
 # a mean is worth having.
 _NOISE, _LEAST_OUTSIDE = 10.0, 0.5
+# A correction that gains less than this so many times in a row is worse than none.
+_GAIN, _STRIKES = 0.7, 2
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,55 @@ class Preconditioned:
         g = np.linalg.lstsq(X.conj().T @ PX, X.conj().T @ PR)[0]
         T = PR - PX @ g
         return np.asarray(T - X @ (X.conj().T @ T))
+
+
+class Corrector:
+    """Corrects residuals as long as that is worth more than the residuals alone.
+
+    Parameters
+    ----------
+    correction : callable or None
+        Maps residuals, their Ritz values and all wanted vectors to corrections.
+    """
+
+    def __init__(self, correction: Correction | None) -> None:
+        self._correction = correction
+        self._strikes, self._error = 0, np.inf
+
+    @property
+    def active(self) -> bool:
+        """Whether there is a correction still."""
+        return self._correction is not None
+
+    def corrected(
+        self, R: NDArray[Any], theta: NDArray[Any], X: NDArray[Any] | None, error: float
+    ) -> NDArray[Any]:
+        """Return corrected residuals, or these where the surrogate is of no help.
+
+        Parameters
+        ----------
+        R : ndarray, shape (n, b)
+            Residuals.
+        theta : ndarray, shape (b,)
+            Their Ritz values.
+        X : ndarray, shape (n, k), or None
+            All wanted vectors, while active.
+        error : float
+            Of the search, which corrections have to make fall.
+
+        Returns
+        -------
+        ndarray, shape (n, b)
+            Finite.
+        """
+        self._strikes = 0 if error < _GAIN * self._error else self._strikes + 1
+        self._error = error
+        if self._strikes > _STRIKES:
+            self._correction = None
+        if self._correction is None or X is None:
+            return R
+        D = self._correction(R, theta, X)
+        return D if np.isfinite(D).all() else R
 
 
 def as_surrogate(given: Any, n: int, dtype: np.dtype[Any]) -> Surrogate | Preconditioned:

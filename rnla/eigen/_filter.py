@@ -59,7 +59,8 @@ _TRIED, _TRIED_SQUARES, _TRIED_MORE, _PART_OF_DIGITS = 100, 150, 6, 0.25
 # Eigenvalues that a wanted Ritz value may stand for, after so many products: where they are many,
 # it will take long until they lie apart.
 _CROWD, _FIRST, _FIRST_MORE = 4.0, 30, 2
-# Vectors of a basis in which trials end where the spectrum is easy, for each wanted one as well.
+# Vectors of a basis in which trials with squares end where the spectrum is easy, for each wanted
+# one as well.
 _EASY, _EASY_MORE = 50, 4
 # Vectors up to which trials pay that are no chains.
 _FEW, _FEW_SQUARES = 7, 20
@@ -173,8 +174,8 @@ def _trial(search: BlockLanczos, start: NDArray[Any] | None) -> BlockLanczos | N
     n, wanted = search.problem.n, min(search.k + _most_products(plan), search.problem.n)
     capacity = max(plan.capacity, min(wanted, _MOST_ENTRIES // n))
     # Restarts spend what a basis has lost of its orthogonality: there has to be room without them.
-    room = _EASY + _EASY_MORE * search.k
-    halved = capacity >= min(wanted, room) and search.eps < _HALVED
+    room = min(wanted, _EASY + _EASY_MORE * search.k) if plan.squares else wanted
+    halved = capacity >= room and search.eps < _HALVED
     chained = block == 1 and search.problem.factors is not None
     if search.k > (_FEW_SQUARES if plan.squares else _FEW) and not (halved and chained):
         return None
@@ -260,7 +261,8 @@ def _found(
         hidden = inside and (state.n_iter > 0 or finder.basis.size >= _PATIENCE * k)
         if state.certified or hidden or progress.ended(state.n_iter, state.error):
             break
-    search.plan = replace(plan, sharpen=Sharpener(polynomial, second, finder.steps, search.rng))
+    sharpener = Sharpener(plan.selection, polynomial, second, finder.steps, search.rng)
+    search.plan = replace(plan, sharpen=sharpener)
     # What is left over of a space makes a surrogate.
     count = plan.capacity - plan.block if plan.keeps_space else k + _GUARD
     count = min(count, finder.basis.size)

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from rnla._core.driver import Iteration
 from rnla.eigen._accuracy import ROUNDING, Accuracy
 from rnla.eigen._basis import Basis
-from rnla.eigen._looks import looks_for
+from rnla.eigen._correction import Corrector
+from rnla.eigen._hidden import UNLIKELY
+from rnla.eigen._looks import Looks, looks_for
 from rnla.eigen._plan import Plan, RitzState
 from rnla.eigen._problem import Problem
 from rnla.eigen._ritz import Ritz
@@ -31,8 +33,6 @@ _PROBE = 4
 _STUCK = 40
 # The part of the steps of a chain that are projected against the whole basis.
 _PROJECTED = 0.25
-# A correction that gains less than this so many times in a row is worse than none.
-_GAIN, _STRIKES = 0.7, 2
 # How much longer to search where the next values, which may rise by so many residuals, are not
 # resolved.
 _OPEN, _REACH = 2, 2.0
@@ -74,6 +74,8 @@ class BlockLanczos:
         self.lanczos = True
         self.mending = self.exhausted = False
         self.probe: Probe | None = None
+        # From the last block to the next one.
+        self.coupling: NDArray[Any] = np.zeros((0, 0))
         self.candidate: RitzState | None = None
         self.searched = self.missed = False
         # Until when to wait for the next values to be resolved.
@@ -82,14 +84,14 @@ class BlockLanczos:
         self.resumes = True
         self.space: Ritz | None = None
         self.patience, self.progress = Patience(), Progress()
-        self.correction = plan.correction
-        self.strikes, self.last_error = 0, np.inf
+        self.corrector = Corrector(plan.correction)
         self.judged: tuple[Ritz, NDArray[Any]] | None = None
         # Whether steps are those of single vectors, projected where they need it.
         self.chained = plan.polishes or (
             plan.semiorthogonal and plan.block == 1 and problem.factors is not None
         )
-        self.looks = looks_for(plan, problem.n, self.tolerance, chained=self.chained)
+        self.fresh: NDArray[Any] | None = None
+        self.looks = self._looks(self.tolerance)
 
     def states(self, start: NDArray[Any] | None) -> Iteration:
         """Iterate from a start block.
@@ -148,11 +150,14 @@ class BlockLanczos:
                 yield self._final(self.basis.ritz(self.plan.selection), verified=True)
                 return
 
+    def _looks(self, tolerance: float) -> Looks:
+        return looks_for(self.plan, self.problem.n, tolerance, chained=self.chained)
+
     def _first_block(self, start: NDArray[Any] | None) -> NDArray[Any]:
         n, width, dtype = self.problem.n, self.plan.block, self.problem.dtype
         X = np.empty((n, 0), dtype) if start is None else start
         # A start wider than a block spans no Krylov space: from there residuals lead on.
-        self.lanczos = X.shape[1] <= width and self.correction is None
+        self.lanczos = X.shape[1] <= width and not self.corrector.active
         if not self.lanczos:
             self.basis.keep_products()
         missing = max(0, (width if self.lanczos else self.k) - X.shape[1])
@@ -193,8 +198,8 @@ class BlockLanczos:
             return ritz, self._true_norms(ritz)
         # What a Ritz vector lacks is its part of the last remainder.
         width = remainder.shape[1]
-        coupling = self.problem.image(block).conj().T @ remainder
-        R = coupling @ ritz.S[-width:]
+        self.coupling = self.problem.image(block).conj().T @ remainder
+        R = self.coupling @ ritz.S[-width:]
         norms = np.asarray(np.linalg.norm(R, axis=0))
         if len(equal):
             ritz, norms[equal] = ritz.settled_first(equal, R[:, equal])
@@ -214,25 +219,24 @@ class BlockLanczos:
         self.judged = (ritz, norms)
         return norms
 
-    @property
-    def _rounds(self) -> bool:
-        # Of a start no more is asked for than the recurrence can tell.
-        return self.plan.semiorthogonal or not self.lanczos
-
-    def _errors(self, ritz: Ritz, norms: NDArray[Any], *, rounded: bool) -> NDArray[Any]:
+    def _errors(self, ritz: Ritz, norms: NDArray[Any], *, rounded: bool = False) -> NDArray[Any]:
         wanted = slice(0, self.k)
+        # Of a start no more is asked for than the recurrence can tell.
+        rounded = rounded or self.plan.semiorthogonal or not self.lanczos
         return self.accuracy.errors(ritz.theta[wanted], norms[wanted], self.norm, rounded=rounded)
 
     def _found(self, ritz: Ritz, norms: NDArray[Any]) -> tuple[bool, Ritz]:
         """Tell whether the wanted pairs are found and the complement searched; return them too."""
         if self.probe is not None:
-            verdict = self.probe.verdict(ritz.theta, norms, self.steps)
+            T = self.basis.T[self.k : self.basis.size, self.k : self.basis.size]
+            verdict = self.probe.verdict(ritz.theta, norms, self.steps, T, self.coupling)
             if verdict is not False:
                 return bool(verdict), ritz
             # The basis was emptied for nothing: that counts, lest searches go on for ever.
             self.builds += 1
             self.probe = self.candidate = None
-            self.lanczos, self.missed = self.correction is None, True
+            self.looks = self._looks(self.tolerance)
+            self.lanczos, self.missed = not self.corrector.active, True
             # Pairs that had stopped to improve were not the wanted ones.
             self.mending, self.patience = False, Patience()
         if not self._settled(ritz, norms):
@@ -254,14 +258,25 @@ class BlockLanczos:
                 return False, ritz
         if not verifies:
             return True, ritz
-        self.searched = True
-        self.candidate = self._final(ritz, verified=False)
-        self.judged = None
-        theta = ritz.theta[: self.k]
+        self.searched, self.candidate = True, self._final(ritz, verified=False)
+        self.judged, theta = None, ritz.theta[: self.k]
         share = share_of_steps(self.tolerance, theta, self._width, limit)
         width = self._width if self.plan.sharpen is None else None
-        self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share, width)
-        return False, ritz
+        # With M the density of a random block is another one.
+        rows = self.problem.n if width and self.problem.inner is None else None
+        self.probe = Probe(self.plan.selection, theta, allowed, self.steps, share, width, rows)
+        self.looks = self._looks(10.0**-UNLIKELY)
+        self.fresh = self._unseen(theta, share)
+        return self.fresh is None, ritz
+
+    def _unseen(self, theta: NDArray[Any], share: float) -> NDArray[Any] | None:
+        """Return a block to search the complement from, unless that has been done."""
+        assert self.candidate is not None
+        width = min(self._width, self.plan.capacity - self.k)
+        fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)
+        if self.plan.sharpen is None:
+            return fresh
+        return self.plan.sharpen(self.candidate.x, theta, fresh, share)
 
     @property
     def _width(self) -> int:
@@ -270,7 +285,7 @@ class BlockLanczos:
 
     def _settled(self, ritz: Ritz, norms: NDArray[Any]) -> bool:
         """Tell whether the residuals of the wanted pairs are as small as asked for or possible."""
-        error = float(self._errors(ritz, norms, rounded=self._rounds).max())
+        error = float(self._errors(ritz, norms).max())
         if error > self.tolerance:
             least = max(ROUNDING * self.eps * self.norm, _ROUNDOFFS * self.noise)
             nearly = bool(norms[: self.k].max() <= least)
@@ -289,12 +304,14 @@ class BlockLanczos:
         return True
 
     def _look(self, ritz: Ritz, norms: NDArray[Any]) -> RitzState:
-        errors = self._errors(ritz, norms, rounded=self._rounds)
+        errors = self._errors(ritz, norms)
         error = float(errors.max())
         share = _PROJECTED if self.chained else 1.0
         work = self.plan.block * self.problem.n * (share * self.basis.size + self.plan.row_cost)
-        soon = self.probe is not None
-        self.looks.schedule(self.steps, error, self.basis.size, work, soon=soon)
+        soon, left = self.probe is not None, error
+        if self.probe is not None:
+            left = 10.0**self.probe.chance
+        self.looks.schedule(self.steps, left, self.basis.size, work, soon=soon)
         if self.probe is not None and self.steps < self.probe.end:
             self.looks.next = min(self.looks.next, self.probe.end)
         return RitzState(
@@ -342,12 +359,8 @@ class BlockLanczos:
         if self.probe is not None and self.probe.start == self.steps:
             self.basis.restart(ritz, self.k, float(np.linalg.norm(self._true_norms(ritz))))
             self.lanczos = True
-            width = min(self._width, self.plan.capacity - self.k)
-            fresh = random_block(self.rng, (self.problem.n, width), self.problem.dtype)
-            if self.plan.sharpen is not None:
-                found = ritz.theta[: self.k]
-                fresh = self.plan.sharpen(self.basis.V, found, fresh, self.probe.share)
-            fresh = self.problem.purified(fresh)
+            assert self.fresh is not None
+            fresh = self.problem.purified(self.fresh)
             # These are no remainders of a product with A, whose norm says nothing about them.
             return self._orthonormal(fresh, noise=0.0)
         if self.lanczos:
@@ -361,7 +374,7 @@ class BlockLanczos:
                     return self._orthonormal(block, noise=0.0)
             return block
         tied = len(self._equal(ritz)) > 0
-        led = self.correction is not None or self.probe is not None or self.mending
+        led = self.corrector.active or self.probe is not None or self.mending
         # Where the Lanczos relation has just been given up, its estimates are no residuals.
         errors = self._errors(ritz, self._true_norms(ritz), rounded=True)
         error = float(errors.max())
@@ -372,7 +385,8 @@ class BlockLanczos:
         active = np.flatnonzero(errors > self.tolerance)
         # Of equal values the least settled come last.
         chosen = (active[::-1] if tied else active)[: self.plan.block]
-        D = self._correction(ritz, chosen, error)
+        X = ritz.vectors(slice(0, self.k)) if self.corrector.active else None
+        D = self.corrector.corrected(ritz.residuals(chosen), ritz.theta[chosen], X, error)
         if full:
             self.basis.restart(ritz, self.plan.kept)
         return self._orthonormal(D)
@@ -384,15 +398,3 @@ class BlockLanczos:
         self.basis.clear()
         mixture = random_block(self.rng, (X.shape[1], self.plan.block), X.dtype)
         return self._orthonormal(X @ mixture, noise=0.0)
-
-    def _correction(self, ritz: Ritz, active: NDArray[np.intp], error: float) -> NDArray[Any]:
-        """Return corrected residuals, or the residuals alone where the surrogate is of no help."""
-        R = ritz.residuals(active)
-        self.strikes = 0 if error < _GAIN * self.last_error else self.strikes + 1
-        self.last_error = error
-        if self.strikes > _STRIKES:
-            self.correction = None
-        if self.correction is None:
-            return R
-        D = self.correction(R, ritz.theta[active], ritz.vectors(slice(0, self.k)))
-        return D if np.isfinite(D).all() else R

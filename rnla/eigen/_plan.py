@@ -18,7 +18,7 @@ from rnla.linalg.orthogonality import SEMIORTHOGONAL
 # part of the tolerance: residuals are as long, but for what lies in the span of the wanted ones.
 _POLISHED, _OF_TOLERANCE = 0.85, 0.05
 
-Sharpen = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], float], NDArray[Any]]
+Sharpen = Callable[[NDArray[Any], NDArray[Any], NDArray[Any], float], NDArray[Any] | None]
 Correction = Callable[[NDArray[Any], NDArray[Any], NDArray[Any]], NDArray[Any]]
 
 
@@ -80,7 +80,8 @@ class Plan:
         Whether Ritz values are squares, whose roots are wanted.
     sharpen : callable or None
         Maps the vectors found, their Ritz values, a random block and the share of steps that the
-        complement is worth to a block in which wanted vectors of the complement stand out.
+        complement is worth to a block in which wanted vectors of the complement stand out, or to
+        nothing where it holds none.
     correction : callable or None
         Maps residuals, their Ritz values and all wanted vectors to corrections.
     """

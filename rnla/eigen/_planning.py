@@ -18,7 +18,7 @@ from rnla.linalg.skinny import columns_in_one_reading
 # Columns at a time: a Krylov space from b columns sees b copies of an eigenvalue.
 _BLOCK, _BLOCK_FEW, BLOCK_MANY = 4, 2, 16
 # At first one column, where a search with more may follow, for up to so many eigenvalues.
-BLOCK_TRIED, _MOST_TRIED = 1, 40
+BLOCK_TRIED, _MOST_TRIED = 1, 64
 _LARGE = 1000
 # Below so many sparse products are with few columns.
 _FEW = 8

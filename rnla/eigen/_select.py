@@ -103,6 +103,27 @@ class Selection:
         gaps = np.minimum(np.min(wanted[::2]) - rest, rest - low)
         return float(np.min(gaps - radii[k:]))
 
+    def ends(self, wanted: NDArray[Any]) -> list[tuple[int, float]]:
+        """Return where values would have to be to take the place of a wanted one.
+
+        Parameters
+        ----------
+        wanted : ndarray, shape (k,)
+            Ritz values in the order of `order`.
+
+        Returns
+        -------
+        list of (int, float)
+            1 and what such values are above, or -1 and what they are below.
+        """
+        if self.which == "LM":
+            least = float(np.abs(wanted).min())
+            return [(1, least), (-1, -least)]
+        if self.which == "BE":
+            high, low = wanted[::2], wanted[1::2]
+            return [(1, float(high.min())), *((-1, float(low.max())) for _ in low[:1])]
+        return [(1, float(wanted.min()))] if self.which == "LA" else [(-1, float(wanted.max()))]
+
 
 def returned_order(
     values: NDArray[Any], which: str, *, vectors: bool, shifted: bool

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnla.eigen._hidden import UNLIKELY, log_chance
 from rnla.eigen._select import Selection
 
 # The accuracy, in decimals, at which Ritz values of the complement tell what they have to. A random
 # block of b columns may have less than a part d of what is expected along a vector, with
 # probability d^b: so many digits that this is 1e-6 come on top.
-_DIGITS, _UNLIKELY = 1.0, 6.0
+_DIGITS = 1.0
 # Columns from which on as many digits are asked for all the same.
 _WIDTH = 4
 # How much longer to look where a block was too narrow for the copies of an eigenvalue.
@@ -55,6 +56,13 @@ class Probe:
         Steps to take at the most, in units of those made: where finding took long, so does looking.
     width : int or None
         Columns of the random block; None where a search has made it and it is not random.
+    rows : int or None
+        Of the block, if it is random in the Euclidean inner product.
+
+    Attributes
+    ----------
+    chance : float
+        That the complement hides something, as a decimal logarithm.
 
     References
     ----------
@@ -70,17 +78,27 @@ class Probe:
         step: int,
         share: float,
         width: int | None,
+        rows: int | None,
     ) -> None:
         self.selection = selection
         self.keys = selection.keys(theta)
         self.allowed = _SLACK * float(allowed.max())
-        self.start, self.share = step, share
+        self.ends = [(sign, end + sign * self.allowed) for sign, end in selection.ends(theta)]
+        self.start, self.share, self.rows = step, share, rows
         # Where a block sees a vector, this is by how much it may see another one less.
-        self.doubt = 1.0 if width is None else 10.0 ** (_UNLIKELY / width)
+        self.doubt = 1.0 if width is None else 10.0 ** (UNLIKELY / width)
+        self.chance = np.inf
         self.near: NDArray[Any] | float = -np.inf
         self.end = step + max(_STEPS, int(share * step))
 
-    def verdict(self, theta: NDArray[Any], radii: NDArray[Any], step: int) -> bool | None:
+    def verdict(
+        self,
+        theta: NDArray[Any],
+        radii: NDArray[Any],
+        step: int,
+        T: NDArray[Any],
+        coupling: NDArray[Any],
+    ) -> bool | None:
         """Judge the Ritz values of the pairs found together with those of the complement.
 
         Parameters
@@ -89,6 +107,10 @@ class Probe:
             Ritz values, most wanted first, and how far each may be from an eigenvalue.
         step : int
             Block steps made so far.
+        T : ndarray, shape (m, m)
+            Projection of the operator on what the search has added to the pairs found.
+        coupling : ndarray, shape (c, b)
+            From its last block to the next one.
 
         Returns
         -------
@@ -96,6 +118,11 @@ class Probe:
             False if a wanted value was missed, True if not, None while it is too early to tell.
         """
         k = self.selection.k
+        # A restart ends the recurrence.
+        if self.rows is not None and len(T) == (step - self.start) * coupling.shape[1]:
+            self.chance = log_chance(T, coupling, self.ends, self.rows)
+        if self.chance <= -UNLIKELY:
+            return True
         if np.max(self.selection.keys(theta[:k]) - self.keys) > self.allowed:
             return False
         uncertain = bool(np.max(radii[:k]) > self.allowed)
@@ -173,7 +200,7 @@ def share_of_steps(tolerance: float, theta: NDArray[Any], width: int, allowed: f
     float
         Larger where a value has as many copies as a block has columns, for those may hide others.
     """
-    digits = _DIGITS + _UNLIKELY / min(width, _WIDTH)
+    digits = _DIGITS + UNLIKELY / min(width, _WIDTH)
     share = digits / -float(np.log10(min(tolerance, 0.1)))
     # One column sees no copies at all, unless rounding has brought them in.
     width, ordered = max(width, 2), np.sort(theta)

@@ -12,6 +12,7 @@ import rnla
 from rnla.eigen import _filter, solve
 from rnla.eigen._chebyshev import Chebyshev
 from rnla.eigen._complement import Sharpener
+from rnla.eigen._correction import Corrector
 from rnla.eigen._lanczos import BlockLanczos
 from rnla.linalg.block import SparseBlock
 from rnla.linalg.orth import orthonormal_block
@@ -355,15 +356,17 @@ def test_a_surrogate_is_left_over(rng):
     assert len(result.surrogate.values) > 24
     np.testing.assert_allclose(result.surrogate.values[:24], spectrum[:24], atol=1e-8)
     again = solve(A, 24, which="LA", surrogate=result, v0=result.vectors, rng=rng)
-    assert again.n_matvec < 0.6 * result.n_matvec
+    # Single vectors find them with fewer products than a block, but in as many passes.
+    assert again.n_matvec < 0.65 * result.n_matvec
+    assert again.n_passes < 0.1 * result.n_passes
 
 
 def corrections(monkeypatch):
     """Count the steps with A that residuals lead."""
     count = []
-    original = BlockLanczos._correction
+    original = Corrector.corrected
     monkeypatch.setattr(
-        BlockLanczos, "_correction", lambda *arguments: count.append(1) or original(*arguments)
+        Corrector, "corrected", lambda *arguments: count.append(1) or original(*arguments)
     )
     return count
 

@@ -160,7 +160,7 @@ def test_the_search_of_the_complement_is_long_enough(width, rng):
 
 def test_a_short_search_from_one_column_is_none(monkeypatch, rng):
     """The control: as long as blocks of many columns search, and trusted as early."""
-    monkeypatch.setattr(_verify, "_UNLIKELY", 0.0)
+    monkeypatch.setattr(_verify, "UNLIKELY", 0.0)
     monkeypatch.setattr(_verify, "_DIGITS", 0.0)
     monkeypatch.setattr(_verify, "_STEPS", 3)
     assert copies_verified_wrongly(rng) > 0
