@@ -72,6 +72,46 @@ def _add_dots(V, first, last, w, start, stop, sums):
         m += 1
 
 
+@reduction_kernel
+def _four_dots_of_two(a, b, c, d, w, u):
+    p = q = r = s = e = f = g = h = w[0] - w[0]
+    for i in range(w.shape[0]):
+        x, y = w[i], u[i]
+        p += a[i] * x
+        q += b[i] * x
+        r += c[i] * x
+        s += d[i] * x
+        e += a[i] * y
+        f += b[i] * y
+        g += c[i] * y
+        h += d[i] * y
+    return p, q, r, s, e, f, g, h
+
+
+@kernel
+def _add_dots_of_two(V, first, last, w, u, start, stop, sums, others):
+    """Add those of two vectors, w and u, in one reading of V."""
+    x, y, m = w[start:stop], u[start:stop], first
+    while m + 3 < last:
+        a, b = V[m, start:stop], V[m + 1, start:stop]
+        c, d = V[m + 2, start:stop], V[m + 3, start:stop]
+        p, q, r, s, e, f, g, h = _four_dots_of_two(a, b, c, d, x, y)
+        k = m - first
+        sums[k] += p
+        sums[k + 1] += q
+        sums[k + 2] += r
+        sums[k + 3] += s
+        others[k] += e
+        others[k + 1] += f
+        others[k + 2] += g
+        others[k + 3] += h
+        m += 4
+    while m < last:
+        sums[m - first] += _dot(V[m, start:stop], x)
+        others[m - first] += _dot(V[m, start:stop], y)
+        m += 1
+
+
 @kernel
 def _subtract_four(w, a, b, c, d, p, q, r, s):
     for i in range(w.shape[0]):
@@ -96,6 +136,30 @@ def _subtract(V, first, last, h, w, start, stop):
         m += 4
     while m < last:
         _subtract_one(x, V[m, start:stop], h[m - first])
+        m += 1
+
+
+@kernel
+def _subtract_four_of_two(w, u, a, b, c, d, g, h):
+    p, q, r, s = g[0], g[1], g[2], g[3]
+    e, f, o, t = h[0], h[1], h[2], h[3]
+    for i in range(w.shape[0]):
+        w[i] -= p * a[i] + q * b[i] + r * c[i] + s * d[i]
+        u[i] -= e * a[i] + f * b[i] + o * c[i] + t * d[i]
+
+
+@kernel
+def _subtract_of_two(V, first, last, g, h, w, u, start, stop):
+    """Subtract combinations of the same vectors from some rows of w and of u."""
+    x, y, m = w[start:stop], u[start:stop], first
+    while m + 3 < last:
+        a, b = V[m, start:stop], V[m + 1, start:stop]
+        c, d = V[m + 2, start:stop], V[m + 3, start:stop]
+        _subtract_four_of_two(x, y, a, b, c, d, g[m - first :], h[m - first :])
+        m += 4
+    while m < last:
+        _subtract_one(x, V[m, start:stop], g[m - first])
+        _subtract_one(y, V[m, start:stop], h[m - first])
         m += 1
 
 
@@ -127,25 +191,39 @@ def _near_turn(A, x, V, j, w, start, stop, sums):
 
 
 @kernel
-def _far_turn(V, spans, j, near, w, start, stop, sums):
-    """Take v_{j-1} and v_j out of w by these dots; form those with the vectors of both spans."""
-    sums[: j + 1] = 0
+def _far_turn(V, spans, kept, j, near, w, start, stop, sums):
+    """Take v_{j-1} and v_j out of w by these dots; form those with the vectors of both spans.
+
+    Where the second one is the whole chain, v_j has lost as much: its dots are formed as well.
+    """
+    of_w, of_last = sums
+    of_w[: j + 1] = 0
+    of_last[: j + 1] = 0
     while start < stop:
         end = min(stop, start + _PIECE)
         _subtract(V, j - 1, j + 1, near, w, start, end)
-        _add_dots(V, 0, spans[0], w, start, end, sums)
-        _add_dots(V, spans[1], j + 1, w, start, end, sums[spans[1] :])
+        _add_dots(V, 0, spans[0], w, start, end, of_w)
+        if spans[2]:
+            _add_dots_of_two(V, kept, j - 1, w, V[j], start, end, of_w[kept:], of_last)
+            _add_dots(V, j - 1, j + 1, w, start, end, of_w[j - 1 :])
+        else:
+            _add_dots(V, spans[1], j + 1, w, start, end, of_w[spans[1] :])
         start = end
 
 
 @kernel
-def _rest_turn(V, spans, j, far, w, start, stop):
-    """Take them out of w by these dots; return the square of what is left."""
+def _rest_turn(V, spans, kept, j, h, w, start, stop):
+    """Take them out of w, and of v_j, by these dots; return the square of what is left of w."""
+    far, of_last = h
     square = 0.0
     while start < stop:
         end = min(stop, start + _PIECE)
         _subtract(V, 0, spans[0], far, w, start, end)
-        _subtract(V, spans[1], j + 1, far[spans[1] :], w, start, end)
+        if spans[2]:
+            _subtract(V, j - 1, j + 1, far[j - 1 :], w, start, end)
+            _subtract_of_two(V, kept, j - 1, far[kept:], of_last, w, V[j], start, end)
+        else:
+            _subtract(V, spans[1], j + 1, far[spans[1] :], w, start, end)
         square += _dot(w[start:end], w[start:end])
         start = end
     return square
@@ -204,15 +282,21 @@ def _choose_spans(kept, j, near, loss, spans):
     spans[0] = _lost(0, kept, False, j, near, a, b, now, after, known[0])
     chain = _lost(kept, j - 1, True, j, near, a, b, now, after, known[1])
     spans[1] = kept if chain > kept else recent
+    spans[2] = chain > kept and known[1, THRESHOLD] > 0
+    if spans[2]:
+        now[kept : j - 1] = known[1, PROJECTED]
+        known[1, SUSPECT] = 0
     after[recent : j + 1] = known[1, PROJECTED]
 
 
 @kernel
 def _notice(first, last, far, known):
-    """Note errors of products that are larger than the recurrence has them."""
+    """Scale the errors of products where dots are larger than the recurrence has told."""
+    largest = 0.0
     for i in range(first, last):
-        if abs(far[i]) > known[_CHANGE]:
-            known[ERRORS] = max(known[ERRORS], abs(far[i]) / known[SIZE])
+        largest = max(largest, abs(far[i]))
+    if largest > known[_CHANGE] > 0:
+        known[ERRORS] *= largest / known[_CHANGE]
 
 
 @kernel
@@ -227,18 +311,20 @@ def _needs_care(square, near, h, limits):
 
 
 @kernel
-def _complete(turn, step, sums, kept, j, near, spans, far, squares, limits, loss):
+def _complete(turn, step, sums, kept, j, near, spans, far, of_last, squares, limits, loss):
     """Add up what the parts of a turn have contributed; tell whether the step needs care."""
     if turn == 0:
-        _collect(sums, 3, near[step])
+        _collect(sums[0], 3, near[step])
         _choose_spans(kept, j, near[step], loss, spans[step])
     elif turn == 1:
-        _collect(sums, j + 1, far[step])
+        _collect(sums[0], j + 1, far[step])
+        if spans[step, 2]:
+            _collect(sums[1], j - 1 - kept, of_last)
         _notice(0, spans[step, 0], far[step], loss[3][0])
         if spans[step, 1] == kept:
             _notice(kept, j - 1, far[step], loss[3][1])
     elif turn == 2:
-        _collect(sums, 1, squares[step])
+        _collect(sums[0], 1, squares[step])
         loss[0][j] = near[step, 1] + far[step, j]
         return _needs_care(squares[step, 0], near[step], far[step, : j + 1], limits)
     return False
@@ -246,19 +332,20 @@ def _complete(turn, step, sums, kept, j, near, spans, far, squares, limits, loss
 
 @kernel
 def lanczos_turns(
-    factors, rows, evenly, V, kept, size, count, y, w, near, spans, far, squares, sums, limits,
-    loss, counters, looks,
+    factors, rows, evenly, V, kept, size, count, y, w, near, spans, far, of_last, squares, sums,
+    limits, loss, counters, looks,
 ):  # fmt: skip
     """Take part in `count` steps of the Lanczos process; tell whether they are done.
 
     The operator is the last of two `factors`, applied to `y`, which is the first one times a
     vector; where y is empty it is the last one alone. Factors are cut at `rows`, in parts of equal
-    work, and vectors at `evenly`; `sums` (parts, capacity) holds what parts contribute.
+    work, and vectors at `evenly`; `sums` (2, parts, capacity) holds what parts contribute.
 
     `V` (capacity, n) holds `size` vectors, at least two; the last one is multiplied first, and
     those of later steps are added. A step projects ``w = A v_j`` against the last two, and then
-    against `spans` (count, 2) of vectors: up to one of those `kept`, and all others or the last
-    two again, as the `loss` of their orthogonality demands. That holds a, b, two rows of inner
+    against `spans` (count, 3) of vectors: up to one of those `kept`, and all others or the last
+    two again, as the `loss` of their orthogonality demands, and where the third entry says so v_j
+    as well, by its dots `of_last` (capacity,). The loss holds a, b, two rows of inner
     products, of which that of j is the one of its parity, and what is known of those with the kept
     vectors and with the others. The dots are `near` (count, 3), with ``||w||^2`` as the third, and
     `far` (count, capacity); `squares` (count, 1) are ``||w||^2`` after that. If w `_needs_care` no
@@ -288,15 +375,18 @@ def lanczos_turns(
             _multiply(factors[0], rows[0, part], rows[0, part + 1], V[j], y)
         elif turn == 0:
             x = y if of_first else V[j]
-            _near_turn(factors[1], x, V, j, w, rows[1, part], rows[1, part + 1], sums[part])
+            _near_turn(factors[1], x, V, j, w, rows[1, part], rows[1, part + 1], sums[0, part])
         elif turn == 1:
-            _far_turn(V, spans[step], j, near[step], w, start, stop, sums[part])
+            _far_turn(V, spans[step], kept, j, near[step], w, start, stop, sums[:, part])
         elif turn == 2:
-            sums[part, 0] = _rest_turn(V, spans[step], j, far[step], w, start, stop)
+            h = far[step], of_last
+            sums[0, part, 0] = _rest_turn(V, spans[step], kept, j, h, w, start, stop)
         else:
             _write(w, np.sqrt(squares[step, 0]), start, stop, V[j + 1])
         if add(counters, _DONE, 1) + 1 == (turns + 1) * parts:
-            if _complete(turn, step, sums, kept, j, near, spans, far, squares, limits, loss):
+            if _complete(
+                turn, step, sums, kept, j, near, spans, far, of_last, squares, limits, loss
+            ):
                 add(counters, STOPPED, step + 1)
             add(counters, _COMPLETE, 1)
     return False

@@ -168,8 +168,8 @@ def lanczos_steps(
         tuple((A.indptr, A.indices, A.data) for A in (first, last)),
         np.array([row_cuts(A.indptr, parts) for A in (first, last)]),
         np.array([n * part // parts for part in range(parts + 1)]), vectors, chain.kept, size,
-        count, y, w, near, np.zeros((count, 2), np.int64), far, squares,
-        np.zeros((parts, max(most, 3))),
+        count, y, w, near, np.zeros((count, 3), np.int64), far, np.zeros(most), squares,
+        np.zeros((2, parts, max(most, 3))),
         (noise, SHARE_LEFT, float(limits.tiny / limits.eps), float(limits.max / 4)), chain.arrays,
         counters, threads.LOOKS,
     )  # fmt: skip

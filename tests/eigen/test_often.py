@@ -114,9 +114,7 @@ def test_pairs_of_a_basis_of_half_of_the_digits_are_polished(overwrites, rng):
     selection, values = Selection("LA", 5), np.concatenate([3.0 ** -np.arange(8), np.zeros(N - 8)])
     A = cases.block_diagonal(values + 1e-3 * rng.random(N), rng)
     operator = Standard(SparseBlock(A), 0.0, np.dtype(float))
-    basis = Basis(
-        operator, 60, overwrites=overwrites, keeps_products=False, chain_loss=EPS ** (2 / 3)
-    )
+    basis = Basis(operator, 60, overwrites=overwrites, keeps_products=False, chain_loss=EPS**0.5)
     block = orthonormal_block(rng.standard_normal((N, 1)))
     while basis.size < 50:
         basis.extend(block, 10.0, min(50 - basis.size, 9))
