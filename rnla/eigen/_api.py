@@ -168,13 +168,16 @@ def eigsh(
     of b columns sees b copies of every eigenvalue. When the wanted pairs have converged, by the
     norm of residuals formed from products with A, a random block orthogonal to them starts a
     second search [2]_; if that brings a value that is more wanted, all goes on. So copies beyond b
-    are found as well, with probability that depends on the gaps, not on the multiplicity.
+    are found as well. The search ends when a bound on the chance that its block hides an
+    eigenvector is below 1e-6, or, where a copy of the last wanted value outside keeps the bound
+    up, after a share of the steps that finding took.
 
     A step costs b products, ``O(n m b)`` flops for m basis vectors; memory is ``2 n m`` numbers,
     ``3 n m`` with M, ``n m`` for sparse A.
 
-    Four eigenvalues or more at an end of a sparse A are first found by Lanczos on a Chebyshev
-    polynomial of A [3]_, whose basis stays small; then their pairs are formed, judged and verified
+    At an end of a sparse A up to 64 eigenvalues are first looked for with single vectors, without
+    restarts; where those do not lie apart in time, or more are wanted, by Lanczos on a Chebyshev
+    polynomial of A [3]_, whose basis stays small. Then their pairs are formed, judged and verified
     with A. `ncv`, `maxiter`, M, `sigma` or another `method` than "auto" keep to A. Meanwhile BLAS
     has one thread, in callbacks as well, for its idle threads would be in the way.
 

@@ -33,8 +33,9 @@ class EigenResult:
     method : str
         What was really run.
     verified : bool or None
-        Whether a search of the complement of `vectors` found nothing that was missed, or all
-        pairs were computed; False if there was no such search, None if the solver has none.
+        Whether a search of the complement of `vectors` found nothing that was missed, where it
+        would have with a probability of about 1 - 1e-6, or all pairs were computed; False if there
+        was no such search, None if the solver has none.
     n_iter : int
         Corrections made: sweeps, expansions or restarts.
     n_matvec : int
