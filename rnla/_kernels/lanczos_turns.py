@@ -90,7 +90,7 @@ def _four_dots_of_two(a, b, c, d, w, u):
 
 @kernel
 def _add_dots_of_two(V, first, last, w, u, start, stop, sums, others):
-    """Add those of two vectors, w and u, in one reading of V."""
+    """Add the parts of the dots of w to `sums`, of u to `others`, in one reading of V."""
     x, y, m = w[start:stop], u[start:stop], first
     while m + 3 < last:
         a, b = V[m, start:stop], V[m + 1, start:stop]
@@ -140,26 +140,26 @@ def _subtract(V, first, last, h, w, start, stop):
 
 
 @kernel
-def _subtract_four_of_two(w, u, a, b, c, d, g, h):
-    p, q, r, s = g[0], g[1], g[2], g[3]
-    e, f, o, t = h[0], h[1], h[2], h[3]
+def _subtract_four_of_two(w, u, a, b, c, d, of_w, of_u):
+    p, q, r, s = of_w[0], of_w[1], of_w[2], of_w[3]
+    e, f, g, h = of_u[0], of_u[1], of_u[2], of_u[3]
     for i in range(w.shape[0]):
         w[i] -= p * a[i] + q * b[i] + r * c[i] + s * d[i]
-        u[i] -= e * a[i] + f * b[i] + o * c[i] + t * d[i]
+        u[i] -= e * a[i] + f * b[i] + g * c[i] + h * d[i]
 
 
 @kernel
-def _subtract_of_two(V, first, last, g, h, w, u, start, stop):
-    """Subtract combinations of the same vectors from some rows of w and of u."""
+def _subtract_of_two(V, first, last, of_w, of_u, w, u, start, stop):
+    """Subtract two combinations of the same vectors from some rows of w and of u."""
     x, y, m = w[start:stop], u[start:stop], first
     while m + 3 < last:
         a, b = V[m, start:stop], V[m + 1, start:stop]
         c, d = V[m + 2, start:stop], V[m + 3, start:stop]
-        _subtract_four_of_two(x, y, a, b, c, d, g[m - first :], h[m - first :])
+        _subtract_four_of_two(x, y, a, b, c, d, of_w[m - first :], of_u[m - first :])
         m += 4
     while m < last:
-        _subtract_one(x, V[m, start:stop], g[m - first])
-        _subtract_one(y, V[m, start:stop], h[m - first])
+        _subtract_one(x, V[m, start:stop], of_w[m - first])
+        _subtract_one(y, V[m, start:stop], of_u[m - first])
         m += 1
 
 
@@ -212,9 +212,9 @@ def _far_turn(V, spans, kept, j, near, w, start, stop, sums):
 
 
 @kernel
-def _rest_turn(V, spans, kept, j, h, w, start, stop):
+def _rest_turn(V, spans, kept, j, dots, w, start, stop):
     """Take them out of w, and of v_j, by these dots; return the square of what is left of w."""
-    far, of_last = h
+    far, of_last = dots
     square = 0.0
     while start < stop:
         end = min(stop, start + _PIECE)
@@ -284,6 +284,7 @@ def _choose_spans(kept, j, near, loss, spans):
     spans[1] = kept if chain > kept else recent
     spans[2] = chain > kept and known[1, THRESHOLD] > 0
     if spans[2]:
+        # What v_j has lost is taken out in the same step, so that the next one need not be.
         now[kept : j - 1] = known[1, PROJECTED]
         known[1, SUSPECT] = 0
     after[recent : j + 1] = known[1, PROJECTED]
@@ -379,8 +380,8 @@ def lanczos_turns(
         elif turn == 1:
             _far_turn(V, spans[step], kept, j, near[step], w, start, stop, sums[:, part])
         elif turn == 2:
-            h = far[step], of_last
-            sums[0, part, 0] = _rest_turn(V, spans[step], kept, j, h, w, start, stop)
+            dots = far[step], of_last
+            sums[0, part, 0] = _rest_turn(V, spans[step], kept, j, dots, w, start, stop)
         else:
             _write(w, np.sqrt(squares[step, 0]), start, stop, V[j + 1])
         if add(counters, _DONE, 1) + 1 == (turns + 1) * parts:

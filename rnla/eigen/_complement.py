@@ -62,7 +62,8 @@ class Sharpener:
     ) -> NDArray[Any] | None:
         """Search the complement of V for a share of the steps that finding V has taken.
 
-        It ends early where what the complement holds is seen to be wanted, or not to be.
+        It ends early where what the complement holds is seen to be wanted, or not to be, and with
+        nothing where the block cannot have hidden it.
 
         Parameters
         ----------
@@ -98,7 +99,7 @@ class Sharpener:
             assert isinstance(state, RitzState)
             if state.theta is None or state.residual_norm is None:
                 continue
-            size, chance = search.basis.size, np.inf
+            size, chance = search.basis.size, 0.0
             if ends and size == search.steps * width:
                 T = search.basis.T[:size, :size]
                 chance = log_chance(T, search.coupling, ends, len(V))
@@ -108,8 +109,8 @@ class Sharpener:
             reach = state.residual_norm[:_OUTSIDE] + _TREND * np.maximum(near - before, 0.0)
             before = near
             settled = search.steps >= _LEAST_STEPS and (near + reach < least).all()
-            # A bound that comes down will be there before another search has begun.
-            settled = settled and not np.isfinite(chance)
+            # A bound that has begun to fall will be there before a search with A could be.
+            settled = settled and chance == 0
             if state.certified or settled or near[0] > least or search.steps >= limit:
                 break
         return search.basis.ritz(plan.selection).vectors(slice(0, width))

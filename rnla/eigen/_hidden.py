@@ -7,12 +7,17 @@ the row y of all of them but the last one, so that
 
     ``y_1 = y_{m+1} B_m E_m^H (l - T)^-1 E_1,    |y_1| <= || B_m E_m^H (l - T)^-1 E_1 || = r``,
 
-for no row is longer than one. The bound r falls with l beyond the largest eigenvalue of T, and with
-m. That a random block has so short a part of x has a chance of at most the volume of the ball with
-radius r, times the largest density of y_1: that of b normal variables with variance 1/n.
+for no row is longer than one. The bound r falls with m, and with l beyond the largest eigenvalue of
+T: strictly for one column, and all but so for random blocks of more. That a random block has so
+short a part of x has a chance of at most the volume of the ball with radius r, times the largest
+density of y_1: that of b normal variables with variance 1/n. What the recurrence rounds, or leaves
+out, moves the center of the ball, and no center is more likely.
 
-If the compression of A to the complement of k vectors has no eigenvalue beyond l, A itself has at
-most k of them (Cauchy's interlacing): those of the k pairs found.
+If k pairs have residuals R, A differs by no more than ``||R||`` from an operator that has their
+values and those of its compression to the complement (Weyl): if this one has none beyond l, nothing
+is missed beyond ``l + ||R||``. For the recurrence see [1]_, section 10.1.
+
+.. [1] G. H. Golub, C. F. Van Loan, "Matrix Computations", 4th ed., Johns Hopkins, 2013.
 """
 
 from __future__ import annotations
@@ -47,12 +52,12 @@ def log_chance(
     Returns
     -------
     float
-        Infinite where blocks have not all b columns, or a Ritz value is beyond one of the limits
-        and something may well be there.
+        At most zero: that says nothing, as where blocks have not all b columns, or a Ritz value is
+        beyond one of the limits and something may well be there.
     """
     (rows, width), size = coupling.shape, len(T)
     if rows != width or not width or not size or size % width:
-        return np.inf
+        return 0.0
     parts = 2 if T.dtype.kind == "c" else 1
     half, first = 0.5 * parts * width, np.eye(size, width)
     chance = -np.inf
@@ -60,11 +65,11 @@ def log_chance(
         try:
             L = np.linalg.cholesky(sign * (limit * np.eye(size) - T))
         except np.linalg.LinAlgError:
-            return np.inf
+            return 0.0
         last = solve_triangular(L, first, lower=True)[-width:]
         last = solve_triangular(L[-width:, -width:], last, lower=True, trans="C")
-        # What is shorter rounding has made.
+        # What is shorter rounding has made, if only of double precision.
         radius = max(float(np.linalg.norm(coupling @ last, 2)), np.finfo(np.float64).eps)
         ball = half * np.log(0.5 * parts * n) - lgamma(half + 1)
         chance = max(chance, ball + 2 * half * np.log(radius))
-    return float(chance / np.log(10.0))
+    return min(float(chance / np.log(10.0)), 0.0)

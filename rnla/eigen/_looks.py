@@ -95,7 +95,7 @@ class Looks:
             most = max(self.most, _CHAIN_SHARE * size) if self.chained else self.most
             stride = min(np.sqrt(2 * step * (self.calls + spectrum) / price), most)
         before, self.last = self.last, (step, error)
-        if before is not None and self.tolerance < error < before[1] < np.inf:
+        if before is not None and self.tolerance < error < before[1]:
             rate = np.log(before[1] / error) / (step - before[0])
             rest = np.log(error / self.tolerance) / rate
             # A few steps of a chain cost less than a look.

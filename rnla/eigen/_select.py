@@ -104,7 +104,7 @@ class Selection:
         return float(np.min(gaps - radii[k:]))
 
     def ends(self, wanted: NDArray[Any]) -> list[tuple[int, float]]:
-        """Return where values would have to be to take the place of a wanted one.
+        """Return where values would have to be to take the place of a wanted one, but for "SM".
 
         Parameters
         ----------
@@ -120,8 +120,9 @@ class Selection:
             least = float(np.abs(wanted).min())
             return [(1, least), (-1, -least)]
         if self.which == "BE":
-            high, low = wanted[::2], wanted[1::2]
-            return [(1, float(high.min())), *((-1, float(low.max())) for _ in low[:1])]
+            low = wanted[1::2]
+            lower = [(-1, float(low.max()))] if len(low) else []
+            return [(1, float(wanted[::2].min())), *lower]
         return [(1, float(wanted.min()))] if self.which == "LA" else [(-1, float(wanted.max()))]
 
 

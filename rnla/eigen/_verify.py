@@ -87,7 +87,7 @@ class Probe:
         self.start, self.share, self.rows = step, share, rows
         # Where a block sees a vector, this is by how much it may see another one less.
         self.doubt = 1.0 if width is None else 10.0 ** (UNLIKELY / width)
-        self.chance = np.inf
+        self.chance = 0.0
         self.near: NDArray[Any] | float = -np.inf
         self.end = step + max(_STEPS, int(share * step))
 
@@ -121,6 +121,7 @@ class Probe:
         # A restart ends the recurrence.
         if self.rows is not None and len(T) == (step - self.start) * coupling.shape[1]:
             self.chance = log_chance(T, coupling, self.ends, self.rows)
+        # Were a value beyond the wanted ones, the bound would not be so low.
         if self.chance <= -UNLIKELY:
             return True
         if np.max(self.selection.keys(theta[:k]) - self.keys) > self.allowed:

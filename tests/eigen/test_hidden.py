@@ -44,9 +44,9 @@ def start(rng, width, dtype, part=None):
 @pytest.mark.parametrize("sign", [1, -1])
 def test_the_formula_is_the_recurrence_of_the_rows(sign, width, dtype, rng):
     """`y_{m+1} = y_1 P`, and the bound follows from the smallest singular value of P."""
-    x = 1.4
+    x = 2.5
     values = sign * np.concatenate([[x], REST])
-    V, T = lanczos(values, start(rng, width, dtype), 5)
+    V, T = lanczos(values, start(rng, width, dtype, 1e-3), 5)
     T, B = parts_of(T, width, 5)
     Y = V[0].reshape(6, width)
     below = [T[i : i + width, i - width : i] for i in range(width, len(T), width)]
@@ -62,25 +62,25 @@ def test_the_formula_is_the_recurrence_of_the_rows(sign, width, dtype, rng):
     volume = half * np.log(np.pi) - lgamma(half + 1)
     density = half * np.log(parts * N / (2 * np.pi))
     expected = volume + density - 2 * half * np.log(np.linalg.svd(P)[1][-1])
-    if (sign * np.linalg.eigvalsh(T)).max() < x:
-        bound = log_chance(T, B, [(sign, sign * x)], N)
-        np.testing.assert_allclose(bound, expected / np.log(10), rtol=1e-8)
-        far = log_chance(T, B, [(sign, sign * 2 * x)], N)
-        assert far < bound
-        both = log_chance(T, B, [(sign, sign * 2 * x), (sign, sign * x)], N)
-        assert both == bound
+    bound = log_chance(T, B, [(sign, sign * x)], N)
+    assert bound < -2
+    np.testing.assert_allclose(bound, expected / np.log(10), rtol=1e-8)
+    ends = [(sign, sign * limit) for limit in (x, 1.1 * x, 2 * x, 10 * x)]
+    bounds = [log_chance(T, B, [end], N) for end in ends]
+    assert sorted(bounds, reverse=True) == bounds
+    assert log_chance(T, B, ends[::-1], N) == bound
 
 
 def test_a_value_beyond_the_limit_is_no_certainty(rng):
     _, T = lanczos(np.concatenate([[1.4], REST]), start(rng, 1, float), 12)
     T, B = parts_of(T, 1, 12)
-    assert log_chance(T, B, [(1, 1.2)], N) == np.inf
+    assert log_chance(T, B, [(1, 1.2)], N) == 0
     assert log_chance(T, B, [(1, 1.5)], N) < -2
-    assert log_chance(T, B, [(1, 1.5), (-1, -0.5)], N) == np.inf
+    assert log_chance(T, B, [(1, 1.5), (-1, -0.5)], N) == 0
     # Blocks that have lost a column are of another recurrence.
-    assert log_chance(T, np.zeros((0, 1)), [(1, 1.5)], N) == np.inf
-    assert log_chance(T, np.zeros((1, 2)), [(1, 1.5)], N) == np.inf
-    assert log_chance(T[:0, :0], B, [(1, 1.5)], N) == np.inf
+    assert log_chance(T, np.zeros((0, 1)), [(1, 1.5)], N) == 0
+    assert log_chance(T, np.zeros((1, 2)), [(1, 1.5)], N) == 0
+    assert log_chance(T[:0, :0], B, [(1, 1.5)], N) == 0
 
 
 def test_a_start_that_has_a_part_is_never_said_to_have_less(rng):
@@ -91,7 +91,7 @@ def test_a_start_that_has_a_part_is_never_said_to_have_less(rng):
         # The chance of less than this part is the part times the largest density, and twice.
         share = np.log10(2 * abs(V[0, 0]) * np.sqrt(N / (2 * np.pi)))
         bounds = [log_chance(*parts_of(T, 1, steps), [(1, 1.09)], N) for steps in range(1, 90)]
-        known = np.isfinite(bounds)
+        known = np.array(bounds) < 0
         assert share <= np.array(bounds)[known].min() + 1e-6
         assert not known[-1]
 
@@ -139,7 +139,7 @@ def test_certainty_ends_where_rounding_begins(rng):
     T, B = parts_of(T, 2, 3)
     assert -33 < log_chance(T, 0 * B, [(1, 2.0)], N) < -28
     # Where the operator is zero nothing can be told.
-    assert log_chance(np.zeros((2, 2)), np.zeros((1, 1)), [(1, 0.0)], N) == np.inf
+    assert log_chance(np.zeros((2, 2)), np.zeros((1, 1)), [(1, 0.0)], N) == 0
 
 
 @pytest.mark.parametrize(
