@@ -84,7 +84,7 @@ class Probe:
         self.keys = selection.keys(theta)
         self.allowed = _SLACK * float(allowed.max())
         self.ends = [(sign, end + sign * self.allowed) for sign, end in selection.ends(theta)]
-        self.start, self.share, self.rows = step, share, rows
+        self.start, self.rows = step, rows
         # Where a block sees a vector, this is by how much it may see another one less.
         self.doubt = 1.0 if width is None else 10.0 ** (UNLIKELY / width)
         self.chance = 0.0
