@@ -120,8 +120,10 @@ def test_pairs_of_a_basis_of_half_of_the_digits_are_polished(overwrites, rng):
         basis.extend(block, 10.0, min(50 - basis.size, 9))
         block = basis.block
     before = basis.ritz(selection)
+    # How much a chain loses depends on rounding: this is more, along what is wanted.
+    basis.V[:, 1] += 1e-12 * before.vectors(slice(0, 1))[:, 0]
     X = before.vectors(slice(0, 5))
-    assert np.abs(X.T @ X - np.eye(5)).max() > 10 * EPS
+    assert np.abs(X.T @ X - np.eye(5)).max() > 1e-14
     polished = basis.hold(before.polished(selection))
     Y = polished.vectors(slice(0, 5))
     assert basis.size == 5
